@@ -1,0 +1,3 @@
+"""Holdfast: an OCI registry."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Where bytes live: the contract (`driver`) and the drivers that keep it."""
