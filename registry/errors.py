@@ -117,7 +117,11 @@ class TooManyTags(RegistryError):
 class ManifestBlobUnknown(RegistryError):
     """R-042: one entry for each descriptor whose content is missing."""
 
-    code, status, message = "MANIFEST_BLOB_UNKNOWN", 400, "manifest references a manifest or blob unknown to registry"
+    code, status, message = (
+        "MANIFEST_BLOB_UNKNOWN",
+        400,
+        "manifest references a manifest or blob unknown to registry",
+    )
 
     def __init__(self, missing: list[str]) -> None:
         super().__init__(", ".join(missing))
@@ -165,3 +169,7 @@ class StorageFull(RegistryError):
 
 class ClientGone(Exception):
     """The client closed the connection before the request was complete: nobody is left to answer."""
+
+
+class BodyStalled(ClientGone):
+    """No byte of the body came for too long."""

@@ -181,4 +181,4 @@ class Driver(ABC):
 
     @abstractmethod
     def stale(self, before: float) -> AsyncIterator[State]:
-        """The states (good for `abort` only) of uploads not finished and not touched since `before`, seconds since 1970."""
+        """The states (good for `abort` only) of unfinished uploads not touched since `before`, seconds since 1970."""

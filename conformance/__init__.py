@@ -1,0 +1,1 @@
+"""Suites that a registry, or a part of one, must pass whoever wrote it."""

@@ -1,0 +1,131 @@
+"""Upload sessions: start (or mount, or push at once), append, status, finish, cancel."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from registry.context import Context
+from registry.errors import ChunkOutOfOrder, DigestInvalid, DigestMalformed, NameInvalid, UploadBusy
+from registry.names import (
+    ALGORITHMS,
+    ContentRange,
+    Digest,
+    RepositoryName,
+    parse_content_range,
+    parse_name,
+)
+from registry.responses import Header, Response, header
+from registry.services.uploads import Progress
+
+
+async def start(ctx: Context) -> Response:
+    name = ctx.name
+    mounted = ctx.query("mount")
+    if mounted is not None:
+        digest = Digest.parse(mounted)
+        if await ctx.app.blobs.mount(name, digest, *source(ctx)):
+            return created(ctx, name, digest)
+    elif ctx.query("digest") is not None:
+        digest = stated_digest(ctx)
+        await ctx.app.uploads.push(name, digest, ctx.body())
+        return created(ctx, name, digest)
+    algorithm = ctx.query("digest-algorithm") or "sha256"
+    if algorithm not in ALGORITHMS:
+        raise DigestMalformed(f"digest-algorithm {algorithm[:100]}; supported are {', '.join(ALGORITHMS)}")
+    progress = await ctx.app.uploads.start(name, algorithm)
+    return Response(202, where(ctx, name, progress))
+
+
+async def status(ctx: Context) -> Response:
+    name = ctx.name
+    progress = await ctx.app.uploads.status(name, ctx.parameters["reference"])
+    return Response(204, resume(ctx, name, progress))
+
+
+async def append(ctx: Context) -> Response:
+    async with told_where(ctx):
+        body = ctx.body()
+        place = chunk(ctx, body.length)
+        progress = await ctx.app.uploads.append(ctx.name, ctx.parameters["reference"], body, place)
+    return Response(202, where(ctx, ctx.name, progress))
+
+
+async def finish(ctx: Context) -> Response:
+    async with told_where(ctx):
+        body = ctx.body()
+        place = chunk(ctx, body.length)
+        digest = await ctx.app.uploads.finish(
+            ctx.name, ctx.parameters["reference"], body, place, lambda: stated_digest(ctx)
+        )
+    return created(ctx, ctx.name, digest)
+
+
+async def cancel(ctx: Context) -> Response:
+    await ctx.app.uploads.cancel(ctx.name, ctx.parameters["reference"])
+    return Response(204)
+
+
+@asynccontextmanager
+async def told_where(ctx: Context) -> AsyncIterator[None]:
+    """A client whose chunk was refused is told where to continue, which spares it a request."""
+    try:
+        yield
+    except (ChunkOutOfOrder, UploadBusy) as error:
+        progress = await ctx.app.uploads.status(ctx.name, ctx.parameters["reference"])
+        error.headers |= {key.decode(): value.decode() for key, value in resume(ctx, ctx.name, progress)}
+        raise
+
+
+def chunk(ctx: Context, length: int | None) -> ContentRange | None:
+    """Where the body stands in the blob; None: at the end (R-081)."""
+    text = ctx.header(b"content-range")
+    return None if text is None else parse_content_range(text, length)
+
+
+def stated_digest(ctx: Context) -> Digest:
+    """The digest that the client gives its blob. Raises `DigestInvalid` for none, or one that can't be checked."""
+    text = ctx.query("digest")
+    if not text:
+        raise DigestInvalid("the query has no digest")
+    digest = Digest.parse(text)
+    if not digest.supported:
+        raise DigestMalformed(f"{text[:200]}; supported are {', '.join(ALGORITHMS)}")
+    return digest
+
+
+def source(ctx: Context) -> tuple[RepositoryName | None]:
+    """The repository to mount from; None: any. One that cannot exist is one that does not."""
+    text = ctx.query("from")
+    if not text:
+        return (None,)
+    try:
+        return (parse_name(text),)
+    except NameInvalid:
+        return (RepositoryName(""),)
+
+
+def created(ctx: Context, name: RepositoryName, digest: Digest) -> Response:
+    return Response(
+        201,
+        [
+            header(b"location", ctx.location(f"/v2/{name}/blobs/{digest}")),
+            header(b"docker-content-digest", digest),
+        ],
+    )
+
+
+def where(ctx: Context, name: RepositoryName, progress: Progress) -> list[Header]:
+    """R-072, R-091: what has arrived; `0-0` for nothing, as clients refuse an end before the start here."""
+    return described(ctx, name, progress, f"0-{max(progress.size - 1, 0)}")
+
+
+def resume(ctx: Context, name: RepositoryName, progress: Progress) -> list[Header]:
+    """R-090, R-091: where to continue; `0--1` for nothing, as clients go on one byte after the end here."""
+    return described(ctx, name, progress, f"0-{progress.size - 1}")
+
+
+def described(ctx: Context, name: RepositoryName, progress: Progress, arrived: str) -> list[Header]:
+    return [
+        header(b"location", ctx.location(f"/v2/{name}/blobs/uploads/{progress.id}")),
+        header(b"range", arrived),
+        header(b"docker-upload-uuid", progress.id),
+    ]

@@ -1,0 +1,101 @@
+"""`App`: what a process of the registry is made of, wired by hand, in order."""
+
+import asyncio
+import secrets
+import time
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote
+
+import structlog
+
+from registry.config import MEMORY, Settings
+from registry.errors import OperatorError
+from registry.log import RequestLog
+from registry.services.blobs import Blobs
+from registry.services.manifests import Manifests
+from registry.services.referrers import Referrers
+from registry.services.repositories import Repositories
+from registry.services.tags import Tags
+from registry.services.uploads import Uploads
+from registry.sqlite import DurableSqlite, UnsyncedSqlite
+from registry.storage.driver import Driver
+
+log = structlog.get_logger("registry")
+
+
+class App:
+    """Everything that lives as long as the process. `open` it in the loop that serves."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.storage = storage(settings.storage_url)
+        self.database = DurableSqlite(path_of(settings.database_url))
+        self.sessions = UnsyncedSqlite(path_of(settings.uploads_url))
+        self.repositories = Repositories(self.database)
+        self.tags = Tags(self.database)
+        self.blobs = Blobs(self.database, self.storage, read_only=settings.read_only)
+        self.uploads = Uploads(self.sessions, self.storage, self.blobs)
+        self.manifests = Manifests(
+            self.database, sparse=settings.sparse, types=settings.manifest_types, limit=settings.manifest_limit
+        )
+        self.referrers = Referrers(self.database, limit=settings.manifest_limit)
+        self.requests = RequestLog(settings.log_format)
+        self._sweep: asyncio.Task[None] | None = None
+        self._process = secrets.token_hex(3)
+        self._requests_begun = 0
+
+    def next_request_id(self) -> str:
+        """Unique among the requests of all workers."""
+        self._requests_begun += 1
+        return f"{self._process}-{self._requests_begun:x}"
+
+    async def open(self) -> None:
+        """Raises `OperatorError`."""
+        await self.storage.open()
+        await self.database.open()
+        await self.sessions.open()
+        if not self.settings.read_only:
+            self._sweep = asyncio.create_task(self._expire_uploads())
+
+    async def close(self) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sweep
+        await self.sessions.close()
+        await self.database.close()
+        await self.storage.close()
+        self.requests.flush()
+
+    async def _expire_uploads(self) -> None:
+        age = self.settings.upload_expiry
+        pause = min(age / 4, timedelta(minutes=10)).total_seconds()
+        while True:
+            await asyncio.sleep(pause)
+            started = time.monotonic()
+            try:
+                dropped = await self.uploads.expire(age)
+            except Exception:
+                log.exception("expiring uploads failed; trying again later")
+                continue
+            if dropped:
+                log.info("expired uploads dropped", uploads=dropped, seconds=round(time.monotonic() - started, 3))
+
+
+def storage(url: str) -> Driver:
+    """The driver for a storage URL. Raises `OperatorError`."""
+    if url == MEMORY:
+        from registry.storage.memory import MemoryDriver
+
+        return MemoryDriver()
+    if url.startswith("file://"):
+        from registry.storage.filesystem import FilesystemDriver
+
+        return FilesystemDriver(Path(unquote(url.removeprefix("file://"))))
+    raise OperatorError(f"no storage driver for {url}")
+
+
+def path_of(url: str) -> Path:
+    return Path(unquote(url.removeprefix("sqlite:///")))

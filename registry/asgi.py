@@ -1,0 +1,45 @@
+"""The Starlette router over `routes.py`: one `Route` a path, whose endpoint is `dispatch`."""
+
+from itertools import groupby
+
+from starlette.routing import Route, Router
+
+from registry.app import App
+from registry.body import Receive
+from registry.context import Endpoint, Scope, Send
+from registry.routes import ROUTES
+
+
+class Registry:
+    """The ASGI application. `app` is opened and closed by whoever serves it (`server.py`), or by its lifespan."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._prefix = app.settings.prefix
+        by_path = groupby(sorted(ROUTES, key=lambda row: ORDER[row.path]), key=lambda row: row.path)
+        routes = [Route(path, Endpoint(app, list(rows))) for path, rows in by_path]
+        self._router = Router(routes, redirect_slashes=False, default=Endpoint(app, []))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if self._prefix and scope["path"].startswith(self._prefix + "/"):
+            # A proxy may have taken the prefix off, or not.
+            scope["path"] = scope["path"][len(self._prefix) :]
+        await self._router(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._app.open()
+        except BaseException as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._app.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+ORDER = {row.path: position for position, row in reversed(list(enumerate(ROUTES)))}

@@ -1,0 +1,91 @@
+"""`registry db`: the schema of the databases."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry.cli.flags import SOURCES, given, settings_flags
+from registry.config import MEMORY, Loaded, Settings, load
+from registry.errors import OperatorError
+
+if TYPE_CHECKING:
+    from registry.migrations import Current
+
+EXAMPLES = """
+Examples:
+
+registry db current --data /srv/registry
+
+registry db current --format json
+
+registry db upgrade --data /srv/registry
+"""
+
+app = typer.Typer(name="db", add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+class Format(StrEnum):
+    """How the revisions are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@app.callback(epilog=EXAMPLES)
+def database() -> None:
+    """Show and upgrade the schema of the databases."""
+
+
+@app.command(epilog=SOURCES + EXAMPLES)
+@settings_flags(["data", "database"])
+def upgrade(ctx: typer.Context, **flags: object) -> None:
+    """Bring the databases to the newest schema, creating those that are missing."""
+    settings = _kept(load(given(ctx)))
+    from registry import migrations
+
+    migrations.upgrade(settings)
+
+
+@app.command(epilog=SOURCES + EXAMPLES)
+@settings_flags(["data", "database"])
+def current(
+    ctx: typer.Context,
+    form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.TEXT,
+    **flags: object,
+) -> None:
+    """Print the revision of each database and whether it is the newest."""
+    settings = _kept(load(given(ctx)))
+    from registry import migrations
+
+    revisions = migrations.current(settings)
+    print(_json(revisions) if form is Format.JSON else _table(revisions))
+
+
+def _kept(loaded: Loaded) -> Settings:
+    if loaded.settings.storage == MEMORY:
+        raise OperatorError(f"storage ({loaded.origin['storage']}): a registry in memory keeps no database")
+    return loaded.settings
+
+
+def _table(revisions: "list[Current]") -> str:
+    rows = [
+        (entry.database, entry.revision or "none", "head" if _newest(entry) else "behind: run registry db upgrade")
+        for entry in revisions
+    ]
+    names, numbers = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
+    return "\n".join(f"{name:{names}}  {number:{numbers}}  ({state})" for name, number, state in rows)
+
+
+def _json(revisions: "list[Current]") -> str:
+    import json
+
+    rows = [
+        {"database": entry.database, "revision": entry.revision, "head": entry.head, "newest": _newest(entry)}
+        for entry in revisions
+    ]
+    return json.dumps(rows, indent=2)
+
+
+def _newest(entry: "Current") -> bool:
+    return entry.revision == entry.head

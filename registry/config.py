@@ -1,0 +1,431 @@
+"""Settings: one list of fields, from which flags, environment, file, `config show` and the documentation derive."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import quote, unquote
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from registry.errors import OperatorError
+
+if TYPE_CHECKING:
+    import yaml
+
+PREFIX = "REGISTRY_"
+"""What the names of environment variables start with."""
+
+MEMORY = "memory:"
+"""The storage URL of a registry that forgets everything when it stops."""
+
+_DAY, _HOUR, _MINUTE, _SECOND = (timedelta(seconds=s) for s in (86400, 3600, 60, 1))
+_DURATION_UNITS = {"d": _DAY, "h": _HOUR, "m": _MINUTE, "s": _SECOND}
+_LONGEST = 36500 * _DAY  # keeps "now plus or minus a setting" inside what a datetime can say
+_MOST_DAYS = 999_999_999.0  # what a timedelta can say
+_BYTES = TypeAdapter(ByteSize)
+_SIZE_UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}
+
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
+_PUBLIC_URL = re.compile(
+    r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<prefix>(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*)/?"
+)
+# What Kubernetes tells every container of a namespace about a service `registry` or `registry-…`.
+_KUBERNETES = re.compile(
+    PREFIX
+    + r"(?:\w+_)?(?:(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)=.*"
+    r"|PORT=(?:tcp|udp|sctp)://.*)"
+)
+_CREDENTIALS = re.compile(r"(://).*@")
+
+
+@dataclass(frozen=True, slots=True)
+class Metavar:
+    """What stands for the value of a setting in the help."""
+
+    text: str
+
+
+def _duration(value: object) -> object:
+    """`90m` and plain seconds become a timedelta; ISO 8601 is left to pydantic."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or text.startswith("P"):
+        return value
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([dhms]?)", text)
+    if match is None:
+        raise ValueError("is not a duration such as 30s, 90m, 24h, 7d or PT1H30M")
+    number, unit = match.groups()
+    return min(float(number), _MOST_DAYS) * _DURATION_UNITS[unit or "s"]
+
+
+def _bounded(value: timedelta) -> timedelta:
+    if not timedelta(0) <= value <= _LONGEST:
+        raise ValueError("must be from 0s to 36500d")
+    return value
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be longer than nothing")
+    return value
+
+
+def _duration_text(value: timedelta) -> str:
+    unit = next((u for u, size in _DURATION_UNITS.items() if value and not value % size), "s")
+    return f"{value / _DURATION_UNITS[unit]:.15g}{unit}"
+
+
+def _size_text(value: int) -> str:
+    unit = next((u for u, size in _SIZE_UNITS.items() if not value % size), "")
+    return f"{value // _SIZE_UNITS.get(unit, 1)}{unit}"
+
+
+def _size(value: object) -> int:
+    try:
+        size = _BYTES.validate_python(value)
+    except ValidationError:
+        raise ValueError("is not a size such as 4MiB, 8 MB or 65536") from None
+    if not 1 << 10 <= size <= 64 << 20:
+        raise ValueError("must be from 1KiB to 64MiB")
+    return int(size)
+
+
+def _network(value: object) -> object:
+    try:
+        return ip_network(str(value))
+    except ValueError as error:
+        hint = ", it has host bits set" if "host bits" in str(error) else ""
+        raise ValueError(f"is not a network such as 10.0.0.0/8 or fd00::/8{hint}") from None
+
+
+def _media_type(value: str) -> str:
+    if not _MEDIA_TYPE.fullmatch(value):
+        raise ValueError("is not a media type such as application/vnd.example.manifest.v1+json")
+    return value
+
+
+def _listed(value: object) -> object:
+    """Text becomes a list at its commas, alone or as an entry of a list (a flag given several times)."""
+    entries = value if isinstance(value, list) else [value]
+    parts: list[object] = []
+    for entry in entries:
+        parts.extend(part.strip() for part in entry.split(",")) if isinstance(entry, str) else parts.append(entry)
+    return parts
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    AfterValidator(_bounded),
+    PlainSerializer(_duration_text),
+    Metavar("DURATION"),
+]
+Size = Annotated[int, BeforeValidator(_size), PlainSerializer(_size_text), Metavar("SIZE")]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network), PlainSerializer(str)]
+MediaType = Annotated[str, AfterValidator(_media_type)]
+
+
+def _plain(path: str) -> bool:
+    """Whether this is the path of a URL and nothing more."""
+    return bool(path) and not set(path) & set("?#") and unquote(path).isprintable()
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. `load` reads file and environment; made directly it is made from values alone."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX)
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 or :: for every one.")
+    port: int = Field(default=5000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    data: Path = Field(default=Path("registry-data"), description="Folder for everything that is kept.")
+    storage: Annotated[str | None, Metavar("URL")] = Field(
+        default=None,
+        description="Where blobs are kept: file:///PATH or memory: (nothing kept). By default the data folder.",
+    )
+    database: Annotated[str | None, Metavar("URL")] = Field(
+        default=None, description="Where facts are kept: sqlite:///PATH. By default registry.db in the data folder."
+    )
+    workers: int | None = Field(
+        default=None, ge=1, le=64, description="Processes that serve. By default one for each core, at most 4."
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="Form of the log.")
+    log_requests: bool = Field(default=True, description="Log a line for each request.")
+    read_only: bool = Field(default=False, description="Refuse everything that would change the registry.")
+    delete: bool = Field(default=True, description="Let clients delete tags, manifests and blobs.")
+    public_url: Annotated[str | None, Metavar("URL")] = Field(
+        default=None,
+        description="URL that clients reach the registry by, prefix included. By default the one they used.",
+    )
+    trusted_proxy: Annotated[list[Network], BeforeValidator(_listed), Metavar("NETWORK")] = Field(
+        default=[], description="Network of proxies whose X-Forwarded-* and Forwarded headers count; repeatable."
+    )
+    upload_expiry: Annotated[Duration, AfterValidator(_positive)] = Field(
+        default=_DAY, description="How long an upload may rest before it is dropped."
+    )
+    manifest_limit: Size = Field(default=4 << 20, description="Largest manifest accepted: 1KiB to 64MiB.")
+    manifest_types: Annotated[list[MediaType], BeforeValidator(_listed), Metavar("MEDIA-TYPE")] = Field(
+        default=[], description="Media type of manifests accepted besides the built-in ones; repeatable."
+    )
+    sparse: bool = Field(
+        default=True, description="Accept manifests whose blobs or children are not in the repository."
+    )
+    page_limit: int = Field(
+        default=10000, ge=1, le=100000, description="Most entries in one page of tags or catalogue."
+    )
+    drain_timeout: Duration = Field(
+        default=30 * _SECOND, description="How long running requests may take after SIGTERM."
+    )
+    body_timeout: Annotated[Duration, AfterValidator(_positive)] = Field(
+        default=60 * _SECOND, description="How long to wait for more bytes of a request body."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _sane(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("is empty: leave it out to have the default")
+        if isinstance(value, str | Path) and not str(value).isprintable():
+            raise ValueError("holds characters that cannot be printed")
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("is true or false where a value is needed")
+        return value
+
+    @field_validator("storage")
+    @classmethod
+    def _storage_supported(cls, value: str | None) -> str | None:
+        if value is not None and value != MEMORY:
+            scheme, _, path = value.partition("://")
+            if scheme != "file":
+                raise ValueError("is not a storage supported: file:///PATH and memory: are")
+            if not path.startswith("/") or not _plain(path):
+                raise ValueError("must be file:/// and an absolute path, with %3F for ? and %23 for #")
+        return value
+
+    @field_validator("database")
+    @classmethod
+    def _database_supported(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            if info.data.get("storage") == MEMORY:
+                raise ValueError("would outlive the blobs that it describes: storage is memory:")
+            scheme, _, path = value.partition(":///")
+            if scheme != "sqlite":
+                raise ValueError("is not a database supported: sqlite:///PATH is")
+            if not _plain(path) or path == ":memory:":
+                raise ValueError("must be sqlite:/// and the path of a file, with %3F for ? and %23 for #")
+            if Path(unquote(path)).name == "uploads.db":
+                raise ValueError("has the name of the file that keeps open uploads")
+        return value
+
+    @field_validator("workers")
+    @classmethod
+    def _workers_share(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value > 1 and info.data.get("storage") == MEMORY:
+            raise ValueError("must be 1: with storage memory: workers would not see each other's blobs")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_plain(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        match = _PUBLIC_URL.fullmatch(value)
+        if match is None or not 0 < int(match["port"] or 1) < 65536:
+            raise ValueError("must be http(s)://HOST, HOST:PORT or either with /PREFIX, and nothing more")
+        return value.removesuffix("/")
+
+    @property
+    def storage_url(self) -> str:
+        """`memory:` or an absolute `file://` URL, percent-encoded."""
+        if self.storage == MEMORY:
+            return MEMORY
+        path = self.data / "blobs" if self.storage is None else Path(unquote(self.storage.removeprefix("file://")))
+        return path.absolute().as_uri()
+
+    @property
+    def database_url(self) -> str:
+        """An absolute `sqlite:///` URL, percent-encoded; in memory if the blobs are."""
+        return self._beside_database(None)
+
+    @property
+    def uploads_url(self) -> str:
+        """The same for the database of open uploads, `uploads.db` beside the other one."""
+        return self._beside_database("uploads.db")
+
+    def _beside_database(self, name: str | None) -> str:
+        given = self.database and Path(unquote(self.database.removeprefix("sqlite:///")))
+        path = (given or self.data / "registry.db").absolute()
+        return "sqlite:///" + quote(str(path.with_name(name) if name else path))
+
+    @property
+    def worker_count(self) -> int:
+        """How many processes serve."""
+        if self.storage == MEMORY:
+            return 1
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return self.workers or min(usable or 1, 4)
+
+    @property
+    def prefix(self) -> str:
+        """The path of `public_url`: empty or `/prefix`."""
+        match = _PUBLIC_URL.fullmatch(self.public_url or "")
+        return match["prefix"] if match else ""
+
+    def effective(self) -> dict[str, object]:
+        """Every setting as it would stand in a file, what was left to the registry as it was decided."""
+        shown = self.model_dump(mode="json")
+        shown["storage"] = self.storage_url
+        shown["workers"] = self.worker_count
+        if self.storage != MEMORY:
+            shown["database"] = self.database_url
+        return shown
+
+
+_NAMES = tuple(Settings.model_fields)
+_CONFIG = "config"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and for each one where it came from."""
+
+    settings: Settings
+    origin: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    value: object
+    origin: str
+
+
+def load(flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Loaded:
+    """Settings from default < file < environment < flag; a flag that is None was not given.
+
+    The file is the flag `config` or REGISTRY_CONFIG. Raises `OperatorError`: one line for all that is wrong.
+    """
+    problems: list[str] = []
+    given = _from_environment(environ, problems) | _from_flags(flags, problems)
+    file = given.pop(_CONFIG, None)
+    if file is not None:
+        given = _from_file(file, problems) | given
+    try:
+        settings = Settings.model_validate({name: entry.value for name, entry in given.items()})
+    except ValidationError as error:
+        raise OperatorError("; ".join([*problems, *_described(error, given)])) from None
+    if problems:
+        raise OperatorError("; ".join(problems))
+    return Loaded(settings, {name: given[name].origin if name in given else "default" for name in _NAMES})
+
+
+def _from_flags(flags: Mapping[str, object], problems: list[str]) -> dict[str, _Given]:
+    given = {}
+    for name, value in flags.items():
+        flag = ("--no-" if value is False else "--") + name.replace("_", "-")
+        if name not in _NAMES and name != _CONFIG:
+            problems.append(f"{name} (flag {flag}): unknown setting{_nearest(name)}")
+        elif value is not None:
+            given[name] = _Given(value, f"flag {flag}")
+    return given
+
+
+def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, _Given]:
+    given = {}
+    for variable, value in sorted(environ.items()):
+        if not variable.startswith(PREFIX) or _KUBERNETES.fullmatch(f"{variable}={value}"):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if variable == PREFIX + name.upper() and (name in _NAMES or name == _CONFIG):
+            given[name] = _Given(value, f"environment {variable}")
+        else:
+            problems.append(f"{name} (environment {variable}): unknown setting{_nearest(name, PREFIX)}")
+    return given
+
+
+def _from_file(file: _Given, problems: list[str]) -> dict[str, _Given]:
+    import yaml  # costs a tenth of the start and is rarely needed
+
+    path = Path(str(file.value))
+    given: dict[str, _Given] = {}
+    try:
+        loader = yaml.SafeLoader(path.read_bytes())
+        node = loader.get_single_node()
+        if node is None or node.tag == "tag:yaml.org,2002:null":
+            return given
+        if not isinstance(node, yaml.MappingNode):
+            problems.append(f"{path}: holds no mapping of settings to values")
+            return given
+        for key, value in node.value:
+            name = key.value.replace("-", "_") if isinstance(key, yaml.ScalarNode) else "?"
+            origin = f"{path} line {key.start_mark.line + 1}"
+            if name not in _NAMES:
+                problems.append(
+                    f"{name if name.isidentifier() else _brief(name)} ({origin}): unknown setting{_nearest(name)}"
+                )
+            elif name in given:
+                problems.append(f"{name} ({origin}): was already set at {given[name].origin}")
+            else:
+                given[name] = _Given(_constructed(loader, value), origin)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        problems.append(f"config ({file.origin}): {_brief(str(file.value))}: {reason}")
+    except yaml.MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        problems.append(f"{path}{line}: is not YAML: {error.problem}")
+    except yaml.YAMLError as error:
+        problems.append(f"{path}: is not YAML: {' '.join(str(error).split())}")
+    return given
+
+
+def _constructed(loader: "yaml.SafeLoader", node: "yaml.Node") -> object:
+    try:
+        return loader.construct_object(node, deep=True)
+    except ValueError:  # looks like a date and is none: let the setting say what it wanted
+        return node.value
+
+
+def _described(error: ValidationError, given: Mapping[str, _Given]) -> Iterator[str]:
+    for problem in error.errors(include_url=False):
+        name = str(problem["loc"][0])
+        origin = given[name].origin if name in given else "default"
+        reason = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        value = given[name].value if name in given and len(problem["loc"]) == 1 else problem["input"]
+        yield f"{name} ({origin}): {_brief(value)} {reason}"
+
+
+def _brief(value: object) -> str:
+    """A value as it may be shown: without user and password, and not long."""
+    text = _CREDENTIALS.sub(r"\1***@", repr(value))
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _nearest(name: str, prefix: str = "") -> str:
+    from difflib import get_close_matches
+
+    match = get_close_matches(name, _NAMES, 1)
+    return f", did you mean {prefix + match[0].upper() if prefix else match[0]}?" if match else ""

@@ -1,0 +1,268 @@
+"""`Context`, what one request knows, and `dispatch`, which makes it, calls the handler, answers and logs."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+from enum import Enum
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+import structlog
+
+from registry import proxies
+from registry.app import App
+from registry.body import Receive, RequestBody
+from registry.errors import (
+    BodyStalled,
+    ClientGone,
+    DeleteDisabled,
+    MethodNotAllowed,
+    NameInvalid,
+    NotFound,
+    ParameterInvalid,
+    ReadOnly,
+    RegistryError,
+    RequestInvalid,
+    RequestTimeout,
+)
+from registry.log import Line
+from registry.names import RepositoryName, parse_name, parse_number
+from registry.responses import Response, failure
+
+log = structlog.get_logger("requests")
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+API_VERSION = (b"docker-distribution-api-version", b"registry/2.0")
+MOST_PARAMETERS = 500
+WATCHED = 1024 * 1024
+"""Bytes of an answer from which on the client is watched: one that has gone should not have a disk read for it."""
+
+
+class Action(Enum):
+    """What a request needs to be allowed to do."""
+
+    PULL = "pull"
+    PUSH = "push"
+    DELETE = "delete"
+    CATALOG = "catalog"
+
+
+class Context:
+    """One request: what it asks for, parsed once, and the App that can answer."""
+
+    __slots__ = ("_prefix", "_query", "app", "client", "id", "parameters", "receive", "scope")
+
+    def __init__(self, app: App, scope: Scope, receive: Receive, request_id: str) -> None:
+        self.app = app
+        self.scope = scope
+        self.receive = receive
+        self.id = request_id
+        self.parameters: dict[str, str] = scope.get("path_params") or {}
+        self.client: str = scope["client"][0] if scope["client"] else ""
+        self._query: dict[str, list[str]] | None = None
+        self._prefix = app.settings.public_url or ""
+        if app.settings.trusted_proxy:
+            told = proxies.forwarded(scope, app.settings.trusted_proxy)
+            if told is not None:
+                self.client = told.client
+                self._prefix = self._prefix or told.prefix
+
+    @property
+    def method(self) -> str:
+        return str(self.scope["method"])
+
+    @property
+    def name(self) -> RepositoryName:
+        """Raises `NameInvalid`."""
+        return parse_name(self.parameters["name"])
+
+    def header(self, name: bytes) -> str | None:
+        """The header's value, several lines joined by commas; None if there is none. `name` in lower case."""
+        values = [value for key, value in self.scope["headers"] if key == name]
+        return b", ".join(values).decode("latin-1") if values else None
+
+    def all(self, parameter: str) -> list[str]:
+        """Every value of a query parameter. Raises `ParameterInvalid` for a query that cannot be read."""
+        if self._query is None:
+            self._query = {}
+            raw: bytes = self.scope["query_string"]
+            if raw:
+                try:
+                    pairs = parse_qsl(
+                        raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS
+                    )
+                except ValueError:
+                    raise ParameterInvalid("the query is not valid") from None
+                for key, value in pairs:
+                    self._query.setdefault(key, []).append(value)
+        return self._query.get(parameter, [])
+
+    def query(self, parameter: str) -> str | None:
+        """The first value of a query parameter; None if there is none."""
+        values = self.all(parameter)
+        return values[0] if values else None
+
+    def page_size(self) -> int:
+        """`n`: how many entries were asked for, at most what the settings allow. Raises `ParameterInvalid` (R-148)."""
+        limit = self.app.settings.page_limit
+        text = self.query("n")
+        if text is None:
+            return limit
+        asked = parse_number(text)
+        if asked is None:
+            raise ParameterInvalid(f"n is not a number of entries: {text[:100]}")
+        return min(asked, limit)
+
+    def body(self) -> RequestBody:
+        """Raises `RequestInvalid` for a length that is none."""
+        stated, chunked = self.header(b"content-length"), self.header(b"transfer-encoding")
+        length = None if chunked else 0
+        if stated is not None and not chunked:
+            length = parse_number(stated)
+            if length is None:
+                raise RequestInvalid(f"Content-Length is not a number of bytes: {stated[:100]}")
+        return RequestBody(self.receive, length, self.app.settings.body_timeout.total_seconds())
+
+    def location(self, path: str) -> str:
+        """Where a client finds `path`: on the host that it asked, or below the public URL."""
+        return self._prefix + path
+
+
+Handler = Callable[[Context], Awaitable[Response]]
+
+
+class Row(NamedTuple):
+    """One endpoint: a row of `routes.py`."""
+
+    method: str
+    path: str
+    handler: Handler
+    action: Action
+    name: str
+
+
+class Endpoint:
+    """The rows of one path, as an ASGI application: `dispatch`."""
+
+    def __init__(self, app: App, rows: Sequence[Row]) -> None:
+        self._app = app
+        self._rows: Mapping[str, Row] = {row.method: row for row in rows}
+        self._refused = refused(app, rows)
+        self._allow = ", ".join(row.method for row in rows if row.action not in self._refused)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        ctx = Context(self._app, scope, receive, self._app.next_request_id())
+        row = self._rows.get(scope["method"])
+        answer = Answer(ctx, send)
+        try:
+            try:
+                response = await self._handle(ctx, row)
+            except RegistryError as error:
+                response = failure(error)
+            except BodyStalled:
+                response = failure(RequestTimeout(headers={"connection": "close"}))
+            except Exception as error:
+                if isinstance(error, ClientGone):
+                    raise
+                log.exception("request failed", id=ctx.id, method=ctx.method, path=scope["path"])
+                response = failure(RegistryError(f"see the log for request {ctx.id}"))
+            await answer.send(response)
+        except ClientGone:
+            answer.status = answer.status or 499
+        finally:
+            if self._app.settings.log_requests:
+                self._app.requests.write(
+                    Line(
+                        request_id=ctx.id,
+                        client=ctx.client,
+                        method=scope["method"],
+                        path=scope["path"],
+                        route=row.name if row else "-",
+                        name=ctx.parameters.get("name", ""),
+                        reference=ctx.parameters.get("reference", ""),
+                        status=answer.status or 500,
+                        size=answer.size,
+                        duration=time.perf_counter() - started,
+                    )
+                )
+
+    async def _handle(self, ctx: Context, row: Row | None) -> Response:
+        if b"%" in ctx.scope["raw_path"]:
+            plainly_encoded(ctx.scope["raw_path"])
+        if not self._rows:
+            raise NotFound(ctx.scope["path"][:200])
+        if row is None:
+            raise MethodNotAllowed(f"{ctx.method} {ctx.scope['path'][:200]}", headers={"allow": self._allow})
+        if row.action in self._refused:
+            raise self._refused[row.action](headers={"allow": self._allow})
+        return await row.handler(ctx)
+
+
+class Answer:
+    """An answer on its way out, counted: `status` 0 until it has begun, `size` in bytes of the body."""
+
+    __slots__ = ("_ctx", "_send", "size", "status")
+
+    def __init__(self, ctx: Context, send: Send) -> None:
+        self._ctx = ctx
+        self._send = send
+        self.status = 0
+        self.size = 0
+
+    async def send(self, response: Response) -> None:
+        """Raises `ClientGone`."""
+        body = response.body
+        headers = response.headers
+        headers.append(API_VERSION)
+        headers.append((b"x-request-id", self._ctx.id.encode()))
+        if response.length is not None and response.status not in (204, 304):
+            headers.append((b"content-length", b"%d" % response.length))
+        self.status = response.status
+        await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
+        if isinstance(body, bytes):
+            if self._ctx.scope["method"] != "HEAD":
+                self.size = len(body)
+                await self._send({"type": "http.response.body", "body": body})
+            else:
+                await self._send({"type": "http.response.body", "body": b""})
+        else:
+            await self._stream(body, response.length or 0)
+
+    async def _stream(self, blocks: AsyncIterator[bytes], length: int) -> None:
+        watch = asyncio.create_task(self._watch()) if length > WATCHED else None
+        try:
+            async for block in blocks:
+                self.size += len(block)
+                await self._send({"type": "http.response.body", "body": block, "more_body": self.size < length})
+                if watch is not None:
+                    if watch.done():
+                        raise ClientGone
+                    # Sending does not wait while the kernel takes the bytes: let others have their turn.
+                    await asyncio.sleep(0)
+        finally:
+            if watch is not None:
+                watch.cancel()
+            await blocks.aclose()  # type: ignore[attr-defined]
+        if length == 0:
+            await self._send({"type": "http.response.body", "body": b""})
+
+    async def _watch(self) -> None:
+        """Ends when the client has gone."""
+        while (await self._ctx.receive())["type"] != "http.disconnect":
+            pass
+
+
+def refused(app: App, rows: Sequence[Row]) -> dict[Action, type[RegistryError]]:
+    """What the settings do not let anybody do."""
+    if app.settings.read_only:
+        return {row.action: ReadOnly for row in rows if row.action in (Action.PUSH, Action.DELETE)}
+    return {} if app.settings.delete else {Action.DELETE: DeleteDisabled}
+
+
+def plainly_encoded(raw_path: bytes) -> None:
+    """Raises `NameInvalid` for a path that hides something: only the colon of a digest may be encoded."""
+    if b"%" in raw_path.replace(b"%3A", b"").replace(b"%3a", b""):
+        raise NameInvalid("only a colon may be percent-encoded in the path")

@@ -1,0 +1,105 @@
+"""Brings a database to the tables that this version knows; Alembic is loaded only where there is something to do.
+
+There are two lines of revisions: `registry`, and `uploads` for the open sessions, which live in a file of their own
+on SQLite and beside the other tables elsewhere.
+"""
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from registry.config import Settings
+from registry.errors import OperatorError
+
+HEADS = {"registry": "registry_0001", "uploads": "uploads_0001"}
+"""The newest revision of each line."""
+
+FOLDER = Path(__file__).parent
+
+
+class Current(NamedTuple):
+    """A database, the revision it is at (None: it has no tables yet), and the one that this version wants."""
+
+    database: str
+    revision: str | None
+    head: str
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a `sqlite:///` URL."""
+    return Path(unquote(url.removeprefix("sqlite:///")))
+
+
+def current(settings: Settings) -> list[Current]:
+    """Where each database stands. Raises `OperatorError` if one cannot be read."""
+    lines = {"registry": settings.database_url, "uploads": settings.uploads_url}
+    return [Current(url, revision(url), HEADS[line]) for line, url in lines.items()]
+
+
+def upgrade(settings: Settings) -> None:
+    """Bring the databases to `HEADS`; safe to call from several processes at once.
+
+    Raises `OperatorError` if one cannot be used, or was made by a newer version."""
+    lines = {"registry": settings.database_url, "uploads": settings.uploads_url}
+    if all(revision(url) == HEADS[line] for line, url in lines.items()):
+        return
+    for line, url in lines.items():
+        with alone(sqlite_path(url)):
+            found = revision(url)
+            if found != HEADS[line]:
+                _migrate(url, line, found)
+
+
+def revision(url: str) -> str | None:
+    """The revision that a database is at. Raises `OperatorError`."""
+    path = sqlite_path(url)
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            tables = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
+            if connection.execute(tables).fetchone()[0] == 0:
+                return None
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            return str(row[0]) if row else None
+    except sqlite3.Error as error:
+        raise OperatorError(f"cannot use the database {path}: {error}") from error
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other processes from migrating the same file meanwhile."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(path.name + ".lock").open("w")
+    except OSError as error:
+        raise OperatorError(f"cannot write to the folder {path.parent}: {error.strerror}") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _migrate(url: str, line: str, found: str | None) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if found is not None and found not in known:
+        raise OperatorError(
+            f"the database {sqlite_path(url)} was made by a newer version of Holdfast (revision {found}); "
+            "install that version, or start with another --data folder"
+        )
+    try:
+        command.upgrade(config, f"{line}@head")
+    except (SQLAlchemyError, CommandError) as error:
+        raise OperatorError(f"cannot migrate the database {sqlite_path(url)}: {error}") from error

@@ -1,0 +1,168 @@
+"""Every table: what the registry remembers.
+
+Times are microseconds since 1970, UTC. Names, tags and digests are compared and ordered by bytes on every database.
+A foreign key is a reference: content that no foreign key points at is garbage.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy.types import TypeEngine
+from sqlmodel import Field, SQLModel
+
+metadata: MetaData = SQLModel.metadata
+
+metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def text(length: int) -> TypeEngine[str]:
+    """At most `length` characters, compared by bytes (R-142: also where a database would fold case)."""
+    return (
+        String(length)
+        .with_variant(String(length, collation="C"), "postgresql")
+        .with_variant(String(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+    )
+
+
+# SQLite numbers rows by itself only where the key's type is called INTEGER, which is 64 bits wide there.
+ID = BigInteger().with_variant(Integer(), "sqlite")
+DIGEST = text(255)
+MEDIA_TYPE = text(255)
+BYTES = LargeBinary(2**26)
+CLUSTERED = {"sqlite_with_rowid": False}
+"""Rows that are kept in the order of their key, so that finding one is one search instead of two."""
+
+
+def table(model: type[SQLModel]) -> Table:
+    """What statements are written with: its columns are `table(Model).c.name`."""
+    return metadata.tables[str(model.__tablename__)]
+
+
+def identity() -> Column[int]:
+    return Column(ID, primary_key=True)
+
+
+class Repository(SQLModel, table=True):
+    """A name that something was pushed to. `listed`: it holds a manifest, so the catalogue shows it."""
+
+    __table_args__ = (Index(None, "listed", "name"),)
+
+    id: int = Field(sa_column=identity())
+    name: str = Field(sa_type=text(255), unique=True)
+    listed: bool = Field(sa_type=Boolean)
+    created: int = Field(sa_type=BigInteger)
+
+
+class Blob(SQLModel, table=True):
+    """Bytes in storage, once for the whole registry, under the key that the driver gave."""
+
+    id: int = Field(sa_column=identity())
+    digest: str = Field(sa_type=DIGEST, unique=True)
+    size: int = Field(sa_type=BigInteger)
+    key: str = Field(sa_type=text(400), unique=True)
+    created: int = Field(sa_type=BigInteger)
+
+
+class RepositoryBlob(SQLModel, table=True):
+    """A blob that a repository holds: it can be seen there and nowhere else.
+
+    `renewed`: when the registry last promised somebody that it is there; garbage must be older than that."""
+
+    __tablename__ = "repository_blob"
+    __table_args__ = (CLUSTERED,)
+
+    repository_id: int = Field(sa_type=BigInteger, primary_key=True, foreign_key="repository.id")
+    blob_id: int = Field(sa_type=BigInteger, primary_key=True, foreign_key="blob.id", index=True)
+    renewed: int = Field(sa_type=BigInteger)
+
+
+class Manifest(SQLModel, table=True):
+    """A manifest of a repository, byte for byte. `artifact_type` is the computed one (R-155).
+
+    `referrer`: the descriptor by which it is listed among its subject's referrers, as JSON; none without subject.
+    The large columns stand last, so that the others are read without them."""
+
+    __table_args__ = (
+        Index(None, "repository_id", "digest", unique=True),
+        Index(None, "repository_id", "subject", "id"),
+        Index(None, "repository_id", "subject", "artifact_type", "id"),
+    )
+
+    id: int = Field(sa_column=identity())
+    repository_id: int = Field(sa_type=BigInteger, foreign_key="repository.id")
+    digest: str = Field(sa_type=DIGEST)
+    media_type: str = Field(sa_type=MEDIA_TYPE)
+    artifact_type: str | None = Field(sa_type=MEDIA_TYPE)
+    subject: str | None = Field(sa_type=DIGEST)
+    size: int = Field(sa_type=BigInteger)
+    created: int = Field(sa_type=BigInteger)
+    referrer: bytes | None = Field(sa_type=BYTES)
+    body: bytes = Field(sa_type=BYTES)
+
+
+class Descriptor(SQLModel, table=True):
+    """What a manifest refers to, in the order it is written there. `role`: config, layer or child.
+
+    What is not in the registry yet has neither `blob_id` nor `child_id`; the push of it fills them in."""
+
+    __table_args__ = (Index(None, "blob_id", "digest"), Index(None, "child_id", "digest"), CLUSTERED)
+
+    manifest_id: int = Field(sa_type=BigInteger, primary_key=True, foreign_key="manifest.id", ondelete="CASCADE")
+    position: int = Field(sa_type=Integer, primary_key=True)
+    role: str = Field(sa_type=text(16))
+    media_type: str = Field(sa_type=MEDIA_TYPE)
+    digest: str = Field(sa_type=DIGEST)
+    size: int = Field(sa_type=BigInteger)
+    blob_id: int | None = Field(sa_type=BigInteger, foreign_key="blob.id")
+    child_id: int | None = Field(sa_type=BigInteger, foreign_key="manifest.id", ondelete="SET NULL")
+
+
+class Tag(SQLModel, table=True):
+    """A name for a manifest. The manifest's digest keeps its algorithm (R-125)."""
+
+    __table_args__ = (CLUSTERED,)
+
+    repository_id: int = Field(sa_type=BigInteger, primary_key=True, foreign_key="repository.id")
+    name: str = Field(sa_type=text(128), primary_key=True)
+    manifest_id: int = Field(sa_type=BigInteger, foreign_key="manifest.id", index=True)
+    moved: int = Field(sa_type=BigInteger)
+
+
+class TagHistory(SQLModel, table=True):
+    """What a tag pointed to from `at` on; no digest: it was deleted. Refers to nothing, so keeps nothing alive."""
+
+    __tablename__ = "tag_history"
+    __table_args__ = (Index(None, "repository_id", "name", "id"),)
+
+    id: int = Field(sa_column=identity())
+    repository_id: int = Field(sa_type=BigInteger, foreign_key="repository.id")
+    name: str = Field(sa_type=text(128))
+    digest: str | None = Field(sa_type=DIGEST)
+    at: int = Field(sa_type=BigInteger)
+
+
+class Upload(SQLModel, table=True):
+    """An open upload session. On SQLite this table lives in a file of its own, whose commits are not synced.
+
+    `size` bytes count; `hash` is the saved hasher after exactly these, `state` what the driver wants back. `boot`:
+    the machine's boot in which they were written. `claim` is a random token of the request that is writing now,
+    `claimant` its process, `claimed_until` when the claim lapses."""
+
+    id: str = Field(sa_type=text(36), primary_key=True)
+    repository: str = Field(sa_type=text(255))
+    algorithm: str = Field(sa_type=text(32))
+    size: int = Field(sa_type=BigInteger)
+    hash: bytes | None = Field(sa_type=LargeBinary)
+    state: str = Field(sa_type=Text)
+    boot: str = Field(sa_type=text(64))
+    claim: str | None = Field(sa_type=text(32))
+    claimant: str | None = Field(sa_type=text(255))
+    claimed_until: int = Field(sa_type=BigInteger)
+    touched: int = Field(sa_type=BigInteger, index=True)
+
+
+TABLES = [table for table in metadata.sorted_tables if table.name != "upload"]
+SESSION_TABLES = [metadata.tables["upload"]]

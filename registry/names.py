@@ -1,0 +1,108 @@
+"""Repository names, tags, digests, references and content ranges: parsed once, then values."""
+
+import re
+from typing import NamedTuple, NewType, Self
+
+from registry.errors import DigestMalformed, NameInvalid, SizeInvalid, TagInvalid, UploadInvalid
+
+RepositoryName = NewType("RepositoryName", str)
+Tag = NewType("Tag", str)
+
+LONGEST_NAME = 255
+
+# R-010. The specification's pattern with its nested repetition made linear: alternatives never overlap.
+_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*")
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
+_RANGE = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")
+_NUMBER = re.compile(r"[0-9]{1,19}")
+
+ALGORITHMS = {"sha256": re.compile(r"[a-f0-9]{64}"), "sha512": re.compile(r"[a-f0-9]{128}")}
+"""The algorithms that content may be stored under, and what their encoded part looks like."""
+
+
+class Digest(str):
+    """A well-formed digest, `<algorithm>:<encoded>` (section 4); `algorithm` may be one that is not in `ALGORITHMS`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises `DigestMalformed` for what the grammar, or a known algorithm's length and alphabet, forbids."""
+        algorithm, _, encoded = text.partition(":")
+        known = ALGORITHMS.get(algorithm)
+        if known.fullmatch(encoded) is None if known else len(text) > 255 or _DIGEST.fullmatch(text) is None:
+            raise DigestMalformed(text[:200])
+        return cls(text)
+
+    @property
+    def algorithm(self) -> str:
+        return self.partition(":")[0]
+
+    @property
+    def encoded(self) -> str:
+        return self.partition(":")[2]
+
+    @property
+    def supported(self) -> bool:
+        """Whether content can be stored under it."""
+        return self.algorithm in ALGORITHMS
+
+    @property
+    def fallback_tag(self) -> Tag:
+        """The tag of the client-maintained referrers list of this subject (R-170)."""
+        return Tag(re.sub(r"[^a-zA-Z0-9._-]", "-", f"{self.algorithm[:32]}-{self.encoded[:64]}"))
+
+
+Reference = Tag | Digest
+"""What the last element of a manifest's URL is: a tag, or a digest (R-013)."""
+
+
+class ContentRange(NamedTuple):
+    """Where a chunk stands in its blob (R-070): first and last byte, both inclusive."""
+
+    first: int
+    last: int
+
+    @property
+    def length(self) -> int:
+        return self.last - self.first + 1
+
+
+def parse_name(text: str) -> RepositoryName:
+    """Raises `NameInvalid` for what R-010 forbids or is longer than 255 characters (R-011)."""
+    if len(text) > LONGEST_NAME or _NAME.fullmatch(text) is None:
+        raise NameInvalid(text[:200])
+    return RepositoryName(text)
+
+
+def parse_tag(text: str) -> Tag:
+    """Raises `TagInvalid` for what R-012 forbids."""
+    if _TAG.fullmatch(text) is None:
+        raise TagInvalid(text[:200])
+    return Tag(text)
+
+
+def parse_reference(text: str) -> Reference:
+    """Raises `TagInvalid` or `DigestMalformed`; the colon decides which of the two it is."""
+    return Digest.parse(text) if ":" in text else parse_tag(text)
+
+
+def parse_content_range(text: str, length: int | None) -> ContentRange:
+    """A chunk's place, checked against the body's `length` where that is known (R-071).
+
+    Raises `UploadInvalid` for what is not `<first>-<last>`, `SizeInvalid` if the lengths differ."""
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise UploadInvalid(f"Content-Range is not <first>-<last>: {text[:100]}")
+    place = ContentRange(int(match[1]), int(match[2]))
+    if place.last < place.first:
+        raise UploadInvalid(f"Content-Range ends before it starts: {text}")
+    if length is not None and place.length != length:
+        raise SizeInvalid(f"Content-Range {text} is {place.length} bytes, the body {length}")
+    return place
+
+
+def parse_number(text: str) -> int | None:
+    """A number of at most 19 digits, or None: `int` takes signs, blanks, underscores and digits of other scripts."""
+    return int(text) if _NUMBER.fullmatch(text) else None

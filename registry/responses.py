@@ -1,0 +1,45 @@
+"""Answers: a status, headers and a body, bytes or a stream of known length. Sent by `context.dispatch`."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+
+from registry.errors import RegistryError
+
+Header = tuple[bytes, bytes]
+
+JSON: Header = (b"content-type", b"application/json")
+OCTETS: Header = (b"content-type", b"application/octet-stream")
+
+
+class Response:
+    """`length` in bytes is that of the body, or for HEAD that which the body would have."""
+
+    __slots__ = ("body", "headers", "length", "status")
+
+    def __init__(
+        self,
+        status: int,
+        headers: list[Header] | None = None,
+        body: bytes | AsyncIterator[bytes] = b"",
+        length: int | None = None,
+    ) -> None:
+        self.status = status
+        self.headers = headers or []
+        self.body = body
+        self.length = len(body) if length is None and isinstance(body, bytes) else length
+
+
+def json(content: Any, status: int = 200, headers: list[Header] | None = None) -> Response:
+    return Response(status, [JSON, *(headers or [])], orjson.dumps(content))
+
+
+def failure(error: RegistryError) -> Response:
+    """The one form of every error (R-200)."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in error.headers.items()]
+    return json({"errors": error.entries()}, error.status, headers)
+
+
+def header(name: bytes, value: str) -> Header:
+    return name, value.encode("latin-1")

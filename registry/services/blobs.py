@@ -1,0 +1,190 @@
+"""Blobs: bytes that a repository holds. Bytes first, then the row; who asks for them is promised a time of grace."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, delete, exists, select, update
+
+from registry import clock
+from registry.database import Command, Database, Query, Session, insertion
+from registry.errors import BlobUnknown, StorageFull, Unavailable
+from registry.models import Blob, Descriptor, Manifest, Repository, RepositoryBlob, table
+from registry.names import Digest, RepositoryName
+from registry.services import repositories
+from registry.storage.driver import Driver, KeyUnknown, StoreFull
+
+repository, blob, member = table(Repository), table(Blob), table(RepositoryBlob)
+manifest, descriptor = table(Manifest), table(Descriptor)
+
+RENEW_AFTER = clock.microseconds(timedelta(hours=1))
+"""A promise is written down again only when the last one is this old: a HEAD should not cost a commit each time."""
+
+
+class FoundBlob(NamedTuple):
+    """A blob of a repository, and where its bytes are."""
+
+    id: int
+    repository_id: int
+    digest: str
+    size: int
+    key: str
+    renewed: int
+
+
+class StoredBlob(NamedTuple):
+    """A blob of the registry, whoever holds it."""
+
+    id: int
+    size: int
+    key: str
+
+
+FIND = Query(
+    select(blob.c.id, member.c.repository_id, blob.c.digest, blob.c.size, blob.c.key, member.c.renewed)
+    .join_from(repository, member, member.c.repository_id == repository.c.id)
+    .join(blob, blob.c.id == member.c.blob_id)
+    .where(repository.c.name == bindparam("name"), blob.c.digest == bindparam("digest")),
+    FoundBlob,
+)
+STORED = Query(select(blob.c.id, blob.c.size, blob.c.key).where(blob.c.digest == bindparam("digest")), StoredBlob)
+HOLDER = Query(select(member.c.repository_id).where(member.c.blob_id == bindparam("blob_id")).limit(1), int)
+MEMBER = Query(
+    select(member.c.renewed).where(
+        member.c.repository_id == bindparam("repository_id"), member.c.blob_id == bindparam("blob_id")
+    ),
+    int,
+)
+INSERT = insertion(Blob)
+MOVE = Command(update(blob).where(blob.c.id == bindparam("of")).values(key=bindparam("key"), size=bindparam("size")))
+JOIN = insertion(RepositoryBlob)
+RENEW = Command(
+    update(member)
+    .where(member.c.repository_id == bindparam("of"), member.c.blob_id == bindparam("held"))
+    .values(renewed=bindparam("now"))
+)
+LEAVE = Command(delete(member).where(member.c.repository_id == bindparam("of"), member.c.blob_id == bindparam("held")))
+# The descriptors of this repository's manifests that were pushed before the blob was.
+ARRIVED = Command(
+    update(descriptor)
+    .where(
+        descriptor.c.blob_id.is_(None),
+        descriptor.c.digest == bindparam("of"),
+        exists().where(manifest.c.id == descriptor.c.manifest_id, manifest.c.repository_id == bindparam("held_by")),
+    )
+    .values(blob_id=bindparam("arrived"))
+)
+
+
+def key_of(digest: Digest) -> str:
+    """The name that storage is asked to keep the bytes under."""
+    folder = "" if digest.algorithm == "sha256" else f"{digest.algorithm}/"
+    return f"{folder}{digest.encoded[:2]}/{digest.encoded}"
+
+
+class Blobs:
+    """The blobs of all repositories."""
+
+    def __init__(self, database: Database, storage: Driver, *, read_only: bool) -> None:
+        self._database = database
+        self._storage = storage
+        self._read_only = read_only
+
+    async def find(self, name: RepositoryName, digest: Digest) -> FoundBlob:
+        """Raises `BlobUnknown` for what the repository does not hold (R-032)."""
+        found = await self._database.lookup(FIND, name=name, digest=digest)
+        if found is None:
+            raise BlobUnknown(digest)
+        return found
+
+    async def promise(self, name: RepositoryName, digest: Digest) -> FoundBlob:
+        """`find`, for a client that will rely on the blob being there: it won't be garbage for a while."""
+        found = await self.find(name, digest)
+        if found.renewed + RENEW_AFTER < clock.now() and not self._read_only:
+            await self._database.run(renew, found)
+        return found
+
+    def read(self, found: FoundBlob, start: int, length: int) -> AsyncIterator[bytes]:
+        """`length` bytes from `start` on, in blocks."""
+        return self._storage.read(found.key, start, length)
+
+    async def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
+        """Make a blob of `source`, or of any repository, one of `name` too; False if there is none (R-100)."""
+        return await self._database.run(mount, name, digest, source)
+
+    async def remove(self, name: RepositoryName, digest: Digest) -> None:
+        """Take the blob from the repository; its bytes are garbage if no other one holds it. Raises `BlobUnknown`."""
+        await self._database.run(leave, name, digest)
+
+    async def stored(self, digest: Digest, size: int) -> bool:
+        """Whether the registry has these bytes already, and storage has them whole."""
+        known = await self._database.lookup(STORED, digest=digest)
+        if known is None:
+            return False
+        try:
+            return await self._storage.size(known.key) == known.size == size
+        except KeyUnknown:
+            return False
+
+    async def store(self, name: RepositoryName, digest: Digest, content: bytes) -> None:
+        """Store bytes that have this digest and that came whole, and make them a blob of the repository."""
+        key = None
+        if not await self.stored(digest, len(content)):
+            try:
+                key = await self._storage.put(key_of(digest), content)
+            except StoreFull as error:
+                raise StorageFull from error
+        await self.hold(name, digest, len(content), key)
+
+    async def hold(self, name: RepositoryName, digest: Digest, size: int, key: str | None) -> None:
+        """Make bytes that storage has finished under `key` a blob of the repository; None: it has had them before."""
+        await self._database.run(hold, name, digest, size, key)
+
+
+def renew(session: Session, found: FoundBlob) -> None:
+    session.execute(RENEW, of=found.repository_id, held=found.id, now=clock.now())
+
+
+def mount(session: Session, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
+    if session.first(FIND, name=name, digest=digest) is not None:
+        join(session, name, digest)
+        return True
+    if source is None:
+        known = session.first(STORED, digest=digest)
+        # Bytes that nobody holds are on their way to the collector.
+        found = known is not None and session.first(HOLDER, blob_id=known.id) is not None
+    else:
+        found = session.first(FIND, name=source, digest=digest) is not None
+    if found:
+        join(session, name, digest)
+    return found
+
+
+def hold(session: Session, name: RepositoryName, digest: Digest, size: int, key: str | None) -> None:
+    known = session.first(STORED, digest=digest)
+    if known is None:
+        if key is None:
+            raise Unavailable(f"{digest} was collected at this very moment")
+        session.insert(INSERT, digest=digest, size=size, key=key, created=clock.now())
+    elif key is not None and known.key != key:
+        session.execute(MOVE, of=known.id, key=key, size=size)
+    join(session, name, digest)
+
+
+def join(session: Session, name: RepositoryName, digest: Digest) -> None:
+    """Make a stored blob one of the repository's, or renew the promise that it is."""
+    known = session.first(STORED, digest=digest)
+    assert known is not None
+    repository_id = repositories.ensure(session, name)
+    if session.first(MEMBER, repository_id=repository_id, blob_id=known.id) is None:
+        session.insert(JOIN, repository_id=repository_id, blob_id=known.id, renewed=clock.now())
+    else:
+        session.execute(RENEW, of=repository_id, held=known.id, now=clock.now())
+    session.execute(ARRIVED, of=digest, held_by=repository_id, arrived=known.id)
+
+
+def leave(session: Session, name: RepositoryName, digest: Digest) -> None:
+    found = session.first(FIND, name=name, digest=digest)
+    if found is None:
+        raise BlobUnknown(digest)
+    session.execute(LEAVE, of=found.repository_id, held=found.id)

@@ -1,0 +1,65 @@
+"""Repositories: they come to be with the first push, and are listed while they hold a manifest."""
+
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, select, true, update
+
+from registry import clock
+from registry.database import Command, Database, Query, Session, insertion
+from registry.models import Manifest, Repository, table
+from registry.names import RepositoryName
+
+repository, manifest = table(Repository), table(Manifest)
+
+FIND = Query(select(repository.c.id).where(repository.c.name == bindparam("name")), int)
+INSERT = insertion(Repository)
+PAGE = Query(
+    select(repository.c.name)
+    .where(repository.c.listed == true(), repository.c.name > bindparam("after"))
+    .order_by(repository.c.name)
+    .limit(bindparam("most")),
+    str,
+)
+LIST = Command(
+    update(repository).where(repository.c.id == bindparam("of"), repository.c.listed != true()).values(listed=True)
+)
+UNLIST = Command(update(repository).where(repository.c.id == bindparam("of")).values(listed=False))
+ANY_MANIFEST = Query(select(manifest.c.id).where(manifest.c.repository_id == bindparam("of")).limit(1), int)
+
+
+class Page(NamedTuple):
+    """Names in byte order, and whether more follow."""
+
+    names: list[str]
+    more: bool
+
+
+class Repositories:
+    """The catalogue."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(self, after: str, most: int) -> Page:
+        """At most `most` names that come after `after`."""
+        names = await self._database.lookup_all(PAGE, after=after, most=most + 1)
+        return Page(names[:most], len(names) > most)
+
+
+def ensure(session: Session, name: RepositoryName) -> int:
+    """The id of the repository, made if there is none."""
+    found = session.first(FIND, name=name)
+    if found is not None:
+        return found
+    return session.insert(INSERT, name=name, listed=False, created=clock.now())
+
+
+def show(session: Session, repository_id: int) -> None:
+    """List it from now on."""
+    session.execute(LIST, of=repository_id)
+
+
+def hide_if_empty(session: Session, repository_id: int) -> None:
+    """Take it from the catalogue if its last manifest is gone."""
+    if session.first(ANY_MANIFEST, of=repository_id) is None:
+        session.execute(UNLIST, of=repository_id)

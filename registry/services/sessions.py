@@ -1,0 +1,140 @@
+"""The rows of open upload sessions: claimed by one conditional UPDATE before anything is read or written (rule 5)."""
+
+import secrets
+from datetime import timedelta
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, delete, or_, select, update
+
+from registry import clock, host
+from registry.database import Command, Query, Session, insertion
+from registry.errors import UploadUnknown
+from registry.models import Upload, table
+from registry.names import RepositoryName
+
+upload = table(Upload)
+
+CLAIM = timedelta(seconds=90)
+"""How long a claim holds that is not renewed; only where it cannot be seen that its process died."""
+
+
+class UploadRow(NamedTuple):
+    """A session as stored; see `models.Upload`."""
+
+    id: str
+    repository: str
+    algorithm: str
+    size: int
+    hash: bytes | None
+    state: str
+    boot: str
+    claim: str | None
+    claimant: str | None
+
+
+COLUMNS = [upload.c[name] for name in UploadRow._fields]
+THIS = (upload.c.id == bindparam("of"), upload.c.repository == bindparam("within"))
+OURS = (upload.c.id == bindparam("of"), upload.c.claim == bindparam("by"))
+
+FIND = Query(select(*COLUMNS).where(*THIS), UploadRow)
+INSERT = insertion(Upload)
+TAKE = Command(
+    update(upload)
+    .where(*THIS, or_(upload.c.claim.is_(None), upload.c.claimed_until < bindparam("now")))
+    .values(claim=bindparam("token"), claimant=bindparam("me"), claimed_until=bindparam("until"))
+)
+TAKE_OVER = Command(
+    update(upload)
+    .where(*THIS, upload.c.claim == bindparam("theirs"))
+    .values(claim=bindparam("token"), claimant=bindparam("me"), claimed_until=bindparam("until"))
+)
+RENEW = Command(update(upload).where(*OURS).values(claimed_until=bindparam("until")))
+SAVE = Command(
+    update(upload)
+    .where(*OURS)
+    .values(
+        size=bindparam("length"),
+        hash=bindparam("hasher"),
+        state=bindparam("driver_state"),
+        boot=bindparam("this_boot"),
+        touched=bindparam("now"),
+    )
+)
+RELEASE = Command(update(upload).where(*OURS).values(claim=None, claimant=None, claimed_until=0))
+DELETE = Command(delete(upload).where(*OURS))
+EXPIRED = Query(
+    select(*COLUMNS).where(upload.c.touched < bindparam("before")).order_by(upload.c.touched).limit(bindparam("most")),
+    UploadRow,
+)
+
+
+def insert(session: Session, upload_id: str, name: RepositoryName, algorithm: str, state: str) -> None:
+    session.execute(
+        INSERT,
+        id=upload_id,
+        repository=name,
+        algorithm=algorithm,
+        size=0,
+        hash=None,
+        state=state,
+        boot=host.boot_id(),
+        claim=None,
+        claimant=None,
+        claimed_until=0,
+        touched=clock.now(),
+    )
+
+
+def claim(session: Session, name: RepositoryName, upload_id: str, process: str) -> UploadRow | None:
+    """The row, claimed for one request of this process, as it is after the claim; None: somebody else has it.
+
+    Raises `UploadUnknown`, also for a session of another repository."""
+    token, now = secrets.token_hex(16), clock.now()
+    until = now + clock.microseconds(CLAIM)
+    if session.execute(TAKE, of=upload_id, within=name, now=now, token=token, me=process, until=until) == 0:
+        row = find(session, name, upload_id)
+        # A session must not wait for a process that was killed.
+        if row.claimant is None or not host.is_dead(row.claimant):
+            return None
+        taken = session.execute(
+            TAKE_OVER, of=upload_id, within=name, theirs=row.claim, token=token, me=process, until=until
+        )
+        if taken == 0:
+            return None
+    return find(session, name, upload_id)
+
+
+def find(session: Session, name: RepositoryName, upload_id: str) -> UploadRow:
+    row = session.first(FIND, of=upload_id, within=name)
+    if row is None:
+        raise UploadUnknown(upload_id[:64])
+    return row
+
+
+def renew(session: Session, row: UploadRow) -> bool:
+    """Keep the claim; False if it was lost."""
+    until = clock.now() + clock.microseconds(CLAIM)
+    return session.execute(RENEW, of=row.id, by=row.claim, until=until) == 1
+
+
+def save(session: Session, row: UploadRow, size: int, hasher: bytes | None, state: str) -> bool:
+    """Let these bytes count; False if the claim was lost, and nothing is changed."""
+    saved = session.execute(
+        SAVE,
+        of=row.id,
+        by=row.claim,
+        length=size,
+        hasher=hasher,
+        driver_state=state,
+        this_boot=host.boot_id(),
+        now=clock.now(),
+    )
+    return saved == 1
+
+
+def release(session: Session, row: UploadRow) -> None:
+    session.execute(RELEASE, of=row.id, by=row.claim)
+
+
+def forget(session: Session, row: UploadRow) -> bool:
+    return session.execute(DELETE, of=row.id, by=row.claim) == 1

@@ -1,0 +1,71 @@
+"""Tags: names for manifests, and what each of them pointed to before."""
+
+from sqlalchemy import bindparam, delete, select, update
+
+from registry import clock
+from registry.database import Command, Database, Query, Session, insertion
+from registry.errors import NameUnknown
+from registry.models import Manifest, Tag, TagHistory, table
+from registry.names import RepositoryName
+from registry.names import Tag as TagName
+from registry.services import repositories
+from registry.services.repositories import Page
+
+manifest, tag = table(Manifest), table(Tag)
+
+PAGE = Query(
+    select(tag.c.name)
+    .where(tag.c.repository_id == bindparam("of"), tag.c.name > bindparam("after"))
+    .order_by(tag.c.name)
+    .limit(bindparam("most")),
+    str,
+)
+TARGET = Query(
+    select(manifest.c.digest)
+    .join_from(tag, manifest, manifest.c.id == tag.c.manifest_id)
+    .where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("name")),
+    str,
+)
+POINTING = Query(select(tag.c.name).where(tag.c.manifest_id == bindparam("manifest_id")).order_by(tag.c.name), str)
+INSERT = insertion(Tag)
+MOVE = Command(
+    update(tag)
+    .where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("called"))
+    .values(manifest_id=bindparam("target"), moved=bindparam("now"))
+)
+DELETE = Command(delete(tag).where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("called")))
+REMEMBER = insertion(TagHistory)
+
+
+class Tags:
+    """The tags of all repositories."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(self, name: RepositoryName, after: str, most: int) -> Page:
+        """At most `most` tags that come after `after`, in byte order. Raises `NameUnknown` (R-140)."""
+        repository_id = await self._database.lookup(repositories.FIND, name=name)
+        if repository_id is None:
+            raise NameUnknown(name)
+        names = await self._database.lookup_all(PAGE, of=repository_id, after=after, most=most + 1)
+        return Page(names[:most], len(names) > most)
+
+
+def move(session: Session, repository_id: int, name: TagName, manifest_id: int, digest: str) -> None:
+    """Let the tag point to the manifest, and note it if that is new."""
+    target = session.first(TARGET, of=repository_id, name=name)
+    if target == digest:
+        return
+    now = clock.now()
+    if target is None:
+        session.execute(INSERT, repository_id=repository_id, name=name, manifest_id=manifest_id, moved=now)
+    else:
+        session.execute(MOVE, of=repository_id, called=name, target=manifest_id, now=now)
+    session.insert(REMEMBER, repository_id=repository_id, name=name, digest=digest, at=now)
+
+
+def remove(session: Session, repository_id: int, name: str) -> None:
+    """Delete the tag; its manifest stays (R-182)."""
+    session.execute(DELETE, of=repository_id, called=name)
+    session.insert(REMEMBER, repository_id=repository_id, name=name, digest=None, at=clock.now())

@@ -1,0 +1,399 @@
+"""Upload sessions: bytes go to storage first, then the row moves on."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import NamedTuple, Protocol
+from uuid import uuid4
+
+import orjson
+import structlog
+
+from registry import clock, hashing, host
+from registry.database import Database
+from registry.errors import (
+    ChunkOutOfOrder,
+    ClientGone,
+    DigestInvalid,
+    SizeInvalid,
+    StorageFull,
+    UploadBusy,
+    UploadUnknown,
+)
+from registry.hashing import Hasher
+from registry.names import ContentRange, Digest, RepositoryName
+from registry.services import sessions
+from registry.services.blobs import Blobs, key_of
+from registry.services.sessions import CLAIM, UploadRow
+from registry.storage.driver import Driver, State, StoreFull, UploadLocked, UploadLost
+
+log = structlog.get_logger("uploads")
+
+WHOLE = 1024 * 1024
+"""Bytes of a body that is stored at once, without passing through an upload."""
+
+HASHED_ON_THE_LOOP = 128 * 1024
+
+PATIENCE = timedelta(seconds=5)
+"""How long to wait for another request on the same session: a client that lost its connection is back before us."""
+
+
+class Body(Protocol):
+    """A request's body. `length` is None where the client did not say it."""
+
+    length: int | None
+
+    async def whole(self) -> bytes:
+        """All of it. Raises `ClientGone`."""
+
+    def blocks(self) -> AsyncIterator[bytes]:
+        """All of it, in blocks of about a megabyte. Raises `ClientGone` after the last byte that came."""
+
+
+class Progress(NamedTuple):
+    """A session, and how many bytes of it count."""
+
+    id: str
+    size: int
+
+
+class Claimed:
+    """A session that this request alone may write to, until it is given back."""
+
+    def __init__(self, row: UploadRow) -> None:
+        self.row = row
+        self.size = row.size
+        self.state: State = orjson.loads(row.state)
+        self.hasher: Hasher | None = hashing.start(row.algorithm) if row.size == 0 else None
+        if row.size:
+            self.hasher = hashing.resume(row.algorithm, row.hash)
+
+
+class Uploads:
+    """The open sessions of all repositories."""
+
+    def __init__(self, table: Database, storage: Driver, blobs: Blobs) -> None:
+        self._table = table
+        self._storage = storage
+        self._blobs = blobs
+        self._process = host.process_id()
+
+    async def start(self, name: RepositoryName, algorithm: str) -> Progress:
+        """A new session, whose bytes are hashed by `algorithm` as they pass; any other one may be named at the end."""
+        upload_id = str(uuid4())
+        state = await self._storage.begin(upload_id)
+        await self._table.run(sessions.insert, upload_id, name, algorithm, dump(state))
+        return Progress(upload_id, 0)
+
+    async def status(self, name: RepositoryName, upload_id: str) -> Progress:
+        """Where to continue. Raises `UploadUnknown`."""
+        row = await self._row(name, upload_id)
+        if self._doubtful(row):
+            async with self._claim(name, upload_id) as claimed:
+                return Progress(upload_id, claimed.size)
+        return Progress(upload_id, row.size)
+
+    async def append(self, name: RepositoryName, upload_id: str, body: Body, place: ContentRange | None) -> Progress:
+        """Add the body to the end. What came of a body that was cut off counts.
+
+        Raises `UploadUnknown`, `ChunkOutOfOrder`, `UploadBusy`, `SizeInvalid`, `StorageFull`."""
+        async with self._claim(name, upload_id) as claimed:
+            in_order(claimed, place)
+            await self._receive(claimed, body, place)
+            return Progress(upload_id, claimed.size)
+
+    async def finish(
+        self,
+        name: RepositoryName,
+        upload_id: str,
+        body: Body,
+        place: ContentRange | None,
+        expected: Callable[[], Digest],
+    ) -> Digest:
+        """Add the body, check the digest that `expected` gives, and make the bytes a blob of the repository.
+
+        A chunk out of order is refused before the digest is looked at (R-076), and the session survives every
+        refusal but a digest that does not match. Raises what `append` does, what `expected` does, `DigestInvalid`."""
+        async with self._claim(name, upload_id) as claimed:
+            in_order(claimed, place)
+            digest = expected()
+            if claimed.size == 0 and body.length is not None and body.length <= WHOLE:
+                await self._store_whole(name, digest, body, claimed)
+            else:
+                await self._close(name, digest, body, place, claimed)
+        return digest
+
+    async def push(self, name: RepositoryName, digest: Digest, body: Body) -> None:
+        """A blob in one request, without a session (R-061). Raises `DigestInvalid`, `StorageFull`."""
+        if body.length is not None and body.length <= WHOLE:
+            await self._store_whole(name, digest, body, None)
+            return
+        # No row knows of this upload: if the process dies, the sweep finds its bytes.
+        state = await self._storage.begin(str(uuid4()))
+        hasher = hashing.start(digest.algorithm)
+        try:
+            size, state = await self._write(state, 0, body, hasher, None)
+            matches(digest, hasher.digest())
+            key = None
+            if not await self._blobs.stored(digest, size):
+                key = await self._finish_bytes(state, digest, size)
+            await self._blobs.hold(name, digest, size, key)
+        except BaseException as error:
+            await self._storage.abort(state)
+            if isinstance(error, Cut):
+                raise error.reason from None
+            if isinstance(error, StoreFull):
+                raise StorageFull from error
+            raise
+        if key is None:
+            await self._storage.abort(state)
+
+    async def cancel(self, name: RepositoryName, upload_id: str) -> None:
+        """Drop the session and its bytes (R-092). Raises `UploadUnknown`, `UploadBusy`."""
+        async with self._claim(name, upload_id) as claimed:
+            await self._drop(claimed)
+
+    async def expire(self, age: timedelta) -> int:
+        """Drop sessions that nobody touched for `age`, and bytes that no session knows; how many (R-093)."""
+        dropped = 0
+        before = clock.now() - clock.microseconds(age)
+        while rows := await self._table.lookup_all(sessions.EXPIRED, before=before, most=100):
+            gone = 0
+            for row in rows:
+                gone += await self._expire(row)
+            dropped += gone
+            if gone == 0:
+                break
+        # Bytes are written to before their row is: those that old have outlived theirs, or never had one.
+        async for state in self._storage.stale(before / 1e6 - age.total_seconds()):
+            await self._storage.abort(state)
+            dropped += 1
+        return dropped
+
+    async def _expire(self, row: UploadRow) -> bool:
+        try:
+            async with self._claim(RepositoryName(row.repository), row.id, patience=timedelta(0)) as claimed:
+                if claimed.row.size == row.size and claimed.row.state == row.state:
+                    await self._drop(claimed)
+                    return True
+        except (UploadUnknown, UploadBusy):
+            pass
+        return False
+
+    # Below: everything happens on a claimed session.
+
+    @asynccontextmanager
+    async def _claim(
+        self, name: RepositoryName, upload_id: str, patience: timedelta = PATIENCE
+    ) -> AsyncIterator[Claimed]:
+        row = await self._take(name, upload_id, patience)
+        loop = asyncio.get_running_loop()
+        renewals: set[asyncio.Task[object]] = set()
+        timer: asyncio.TimerHandle
+
+        def renew() -> None:
+            nonlocal timer
+            renewal: asyncio.Task[object] = loop.create_task(self._table.run(sessions.renew, row))
+            renewals.add(renewal)
+            renewal.add_done_callback(renewals.discard)
+            timer = loop.call_later(CLAIM.total_seconds() / 4, renew)
+
+        timer = loop.call_later(CLAIM.total_seconds() / 4, renew)
+        try:
+            claimed = Claimed(row)
+            if self._doubtful(row):
+                await self._recover(claimed)
+            yield claimed
+        except UploadLost:
+            # Its bytes are gone: nothing can ever be added to it.
+            log.warning("upload lost", upload=upload_id, repository=name, size=row.size)
+            await self._table.run(sessions.forget, row)
+            raise UploadUnknown(upload_id) from None
+        except UploadLocked:
+            raise UploadBusy(upload_id) from None
+        except StoreFull as error:
+            raise StorageFull from error
+        finally:
+            timer.cancel()
+            await self._table.run(sessions.release, row)
+
+    async def _take(self, name: RepositoryName, upload_id: str, patience: timedelta) -> UploadRow:
+        """Claim the session, waiting a little for a request that has it."""
+        deadline = asyncio.get_running_loop().time() + patience.total_seconds()
+        seen: int | None = None
+        pause = 0.005
+        while True:
+            row = await self._table.run(sessions.claim, name, upload_id, self._process)
+            if row is not None:
+                if seen is not None and row.size != seen:
+                    # The other request moved on: what this one meant to append at is no more (R-085).
+                    await self._table.run(sessions.release, row)
+                    raise ChunkOutOfOrder(f"the upload has {row.size} bytes by now")
+                return row
+            if seen is None:
+                seen = (await self._row(name, upload_id)).size
+            if asyncio.get_running_loop().time() >= deadline:
+                raise UploadBusy(upload_id)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.1)
+
+    async def _row(self, name: RepositoryName, upload_id: str) -> UploadRow:
+        """The row as it is. Raises `UploadUnknown`."""
+        row = await self._table.lookup(sessions.FIND, of=upload_id, within=name)
+        if row is None:
+            raise UploadUnknown(upload_id[:64])
+        return row
+
+    def _doubtful(self, row: UploadRow) -> bool:
+        """Whether the machine was started anew since: a power cut may have taken bytes that were never synced."""
+        return self._storage.volatile and row.size > 0 and row.boot != host.boot_id()
+
+    async def _recover(self, claimed: Claimed) -> None:
+        """Let only bytes count that are really there, hashed again: the saved hasher may vouch for lost ones."""
+        size = min(claimed.size, await self._storage.appended(claimed.state))
+        hasher = hashing.start(claimed.row.algorithm)
+        read = 0
+        if size:
+            async for block in self._storage.reread(claimed.state):
+                block = block[: size - read]
+                await asyncio.to_thread(hasher.update, block)
+                read += len(block)
+        log.info("upload recovered after a reboot", upload=claimed.row.id, claimed=claimed.size, found=read)
+        claimed.size, claimed.hasher = read, hasher
+        await self._save(claimed)
+
+    async def _receive(self, claimed: Claimed, body: Body, place: ContentRange | None) -> None:
+        """Append the body and let it count; of one that is cut off, what came."""
+        try:
+            await self._append(claimed, body, place)
+        except ClientGone:
+            await self._save(claimed)
+            raise
+        await self._save(claimed)
+
+    async def _append(self, claimed: Claimed, body: Body, place: ContentRange | None) -> None:
+        if body.length == 0:
+            return
+        before = claimed.size
+        try:
+            claimed.size, claimed.state = await self._write(claimed.state, before, body, claimed.hasher, place)
+        except Cut as cut:
+            claimed.size, claimed.state = cut.size, cut.state
+            raise cut.reason from None
+        except StoreFull:
+            # Give back the space of the bytes that do not count.
+            appender = await self._storage.append(claimed.state, before)
+            await appender.close()
+            raise
+
+    async def _write(
+        self, state: State, size: int, body: Body, hasher: Hasher | None, place: ContentRange | None
+    ) -> tuple[int, State]:
+        """Hash and append the body at `size`; the new size and state. Raises `Cut`, `SizeInvalid`, `StoreFull`."""
+        observe = hasher.update if hasher else ignore
+        end = size + place.length if place else None
+        appender = await self._storage.append(state, size)
+        cut: ClientGone | None = None
+        try:
+            async for block in body.blocks():
+                if end is not None and size + len(block) > end:
+                    raise SizeInvalid(f"the body is longer than its Content-Range of {end} bytes")
+                await appender.write(block, observe)
+                size += len(block)
+        except ClientGone as error:
+            cut = error
+        finally:
+            state = await appender.close()
+        if cut is not None:
+            raise Cut(size, state, cut)
+        if end is not None and size != end:
+            raise SizeInvalid("the body is shorter than its Content-Range")
+        return size, state
+
+    async def _save(self, claimed: Claimed) -> None:
+        hasher = claimed.hasher.save() if claimed.hasher else None
+        if not await self._table.run(sessions.save, claimed.row, claimed.size, hasher, dump(claimed.state)):
+            raise UploadBusy(claimed.row.id)
+
+    async def _store_whole(self, name: RepositoryName, digest: Digest, body: Body, claimed: Claimed | None) -> None:
+        """A body that is small enough to be held: hashed, stored and linked without an upload."""
+        content = await body.whole()
+        if len(content) <= HASHED_ON_THE_LOOP:
+            found = hashing.digest_of(content, digest.algorithm)
+        else:
+            found = await asyncio.to_thread(hashing.digest_of, content, digest.algorithm)
+        if found != digest:
+            if claimed is not None:
+                await self._drop(claimed)
+            raise DigestInvalid(f"the content has the digest {found}")
+        await self._blobs.store(name, digest, content)
+        if claimed is not None:
+            await self._table.run(sessions.forget, claimed.row)
+            if await self._storage.appended(claimed.state):
+                await self._storage.abort(claimed.state)
+
+    async def _close(
+        self, name: RepositoryName, digest: Digest, body: Body, place: ContentRange | None, claimed: Claimed
+    ) -> None:
+        if body.length != 0:
+            await self._receive(claimed, body, place)
+        found = await self._digest(claimed, digest.algorithm)
+        if found != digest:
+            await self._drop(claimed)
+            raise DigestInvalid(f"the content has the digest {found}")
+        key = None
+        if not await self._blobs.stored(digest, claimed.size):
+            key = await self._finish_bytes(claimed.state, digest, claimed.size)
+        await self._blobs.hold(name, digest, claimed.size, key)
+        await self._table.run(sessions.forget, claimed.row)
+        if key is None:
+            await self._storage.abort(claimed.state)
+
+    async def _finish_bytes(self, state: State, digest: Digest, size: int) -> str:
+        return await self._storage.finish(state, key_of(digest), size)
+
+    async def _digest(self, claimed: Claimed, algorithm: str) -> Digest:
+        """The digest of all bytes: known, unless another algorithm was asked for or nothing could be saved."""
+        if claimed.size == 0:
+            return hashing.digest_of(b"", algorithm)
+        if claimed.hasher is not None and claimed.hasher.algorithm == algorithm:
+            return claimed.hasher.digest()
+        hasher = hashlib.new(algorithm)
+        async for block in self._storage.reread(claimed.state):
+            await asyncio.to_thread(hasher.update, block)
+        return Digest(f"{algorithm}:{hasher.hexdigest()}")
+
+    async def _drop(self, claimed: Claimed) -> None:
+        """The row first: a crash leaves only bytes."""
+        await self._table.run(sessions.forget, claimed.row)
+        await self._storage.abort(claimed.state)
+
+
+class Cut(Exception):
+    """The client went away; so many bytes came."""
+
+    def __init__(self, size: int, state: State, reason: ClientGone) -> None:
+        self.size = size
+        self.state = state
+        self.reason = reason
+
+
+def in_order(claimed: Claimed, place: ContentRange | None) -> None:
+    """Raises `ChunkOutOfOrder` for a chunk that does not start where the upload ends (R-075)."""
+    if place is not None and place.first != claimed.size:
+        raise ChunkOutOfOrder(f"the upload has {claimed.size} bytes, the chunk starts at {place.first}")
+
+
+def matches(expected: Digest, found: Digest) -> None:
+    if expected != found:
+        raise DigestInvalid(f"the content has the digest {found}")
+
+
+def dump(state: State) -> str:
+    return orjson.dumps(state).decode()
+
+
+def ignore(block: object) -> None:
+    """Nothing to hash with: the bytes are read again at the end."""

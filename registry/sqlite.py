@@ -1,0 +1,214 @@
+"""SQLite as a `Database`: readers on the loop, one writer thread that shares each sync among all who wait for it."""
+
+import asyncio
+import sqlite3
+import threading
+from abc import abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+from registry.database import Database, Query, Session, SqliteSession, Transaction
+from registry.errors import OperatorError, StorageFull, Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MOST_AT_ONCE = 64
+"""Transactions that share one commit."""
+
+WRITER_PATIENCE = 30_000
+LOOP_PATIENCE = 5_000
+"""Milliseconds to wait for another process that is writing: in the writer's thread, and on the loop."""
+
+CHECKPOINT_EVERY = 1.0
+"""Seconds between two copies of un-synced commits from the log into their file."""
+
+
+def connect(path: Path, patience: int, *, synchronous: str) -> sqlite3.Connection:
+    """A connection in write-ahead mode that leaves transactions to its user. Raises `OperatorError`."""
+    try:
+        # Used by one thread at a time: the loop's, or the one that was started for it.
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        connection.execute(f"PRAGMA busy_timeout = {patience}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA cache_size = -8000")
+    except sqlite3.Error as error:
+        raise OperatorError(f"cannot use the database {path}: {error}") from error
+    return connection
+
+
+def translated(error: sqlite3.Error) -> Exception:
+    """What a failure of the database means to whoever asked."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StorageFull("the database has no space left")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Unavailable("the database is busy")
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        return Unavailable("the database cannot be written to")
+    return error
+
+
+class Sqlite(Database):
+    """Reads on one persistent connection, at once and on the loop: in write-ahead mode readers never wait."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._reader: sqlite3.Connection
+        self._reading: SqliteSession
+
+    async def open(self) -> None:
+        self._reader = connect(self.path, LOOP_PATIENCE, synchronous="NORMAL")
+        self._reading = SqliteSession(self._reader)
+
+    async def close(self) -> None:
+        self._reader.close()
+
+    async def lookup(self, query: Query[T], **values: object) -> T | None:
+        return self._reading.first(query, **values)
+
+    async def lookup_all(self, query: Query[T], **values: object) -> list[T]:
+        return self._reading.all(query, **values)
+
+    @abstractmethod
+    async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+
+class UnsyncedSqlite(Sqlite):
+    """Transactions run at once on the loop and are not synced: they survive the process, not a power cut.
+
+    For what may be lost with the machine and is written often. A thread copies the log into the file."""
+
+    async def open(self) -> None:
+        await super().open()
+        self._reader.execute("PRAGMA wal_autocheckpoint = 0")
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._checkpoint, name="checkpoint", daemon=True)
+        self._thread.start()
+
+    async def close(self) -> None:
+        self._closing.set()
+        await asyncio.to_thread(self._thread.join)
+        await super().close()
+
+    async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        execute = self._reader.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            try:
+                result = function(self._reading, *args, **kwargs)
+                execute("COMMIT")
+            except BaseException:
+                if self._reader.in_transaction:
+                    execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        return result
+
+    def _checkpoint(self) -> None:
+        log = self.path.with_name(self.path.name + "-wal")
+        connection = connect(self.path, LOOP_PATIENCE, synchronous="NORMAL")
+        try:
+            while not self._closing.wait(CHECKPOINT_EVERY):
+                with suppress(OSError, sqlite3.Error):
+                    if log.stat().st_size > 1_000_000:
+                        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        finally:
+            connection.close()
+
+
+class Job(NamedTuple):
+    """A transaction that waits for the writer, and the future that waits for its result."""
+
+    function: Callable[[Session], Any]
+    future: asyncio.Future[Any]
+
+
+class DurableSqlite(Sqlite):
+    """Transactions run one after the other in a thread; all that wait are committed, and synced, together."""
+
+    async def open(self) -> None:
+        await super().open()
+        self._loop = asyncio.get_running_loop()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._writer = connect(self.path, WRITER_PATIENCE, synchronous="FULL")
+        self._session = SqliteSession(self._writer)
+        self._thread = threading.Thread(target=self._write, name="database", daemon=True)
+        self._thread.start()
+
+    async def close(self) -> None:
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._writer.close()
+        await super().close()
+
+    async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put(Job(lambda session: function(session, *args, **kwargs), future))
+        # The transaction is carried out also when the client has gone: nobody can take it back from the thread.
+        return await asyncio.shield(future)
+
+    def _write(self) -> None:
+        open_for_more = True
+        while open_for_more:
+            batch: list[Job] = []
+            job = self._jobs.get()
+            while job is not None and len(batch) < MOST_AT_ONCE:
+                batch.append(job)
+                try:
+                    job = self._jobs.get_nowait()
+                except Empty:
+                    break
+            else:
+                if job is not None:
+                    batch.append(job)
+            open_for_more = job is not None
+            if batch:
+                outcomes = self._commit(batch)
+                self._loop.call_soon_threadsafe(settle, batch, outcomes)
+
+    def _commit(self, batch: list[Job]) -> list[tuple[Any, Exception | None]]:
+        """The result or the error of each job, all of them committed."""
+        execute = self._writer.execute
+        outcomes: list[tuple[Any, Exception | None]] = []
+        try:
+            execute("BEGIN IMMEDIATE")
+            for job in batch:
+                execute("SAVEPOINT job")
+                try:
+                    outcomes.append((job.function(self._session), None))
+                except sqlite3.Error as error:
+                    outcomes.append((None, translated(error)))
+                    if not self._writer.in_transaction:
+                        raise
+                    execute("ROLLBACK TO job")
+                except Exception as error:
+                    outcomes.append((None, error))
+                    execute("ROLLBACK TO job")
+                execute("RELEASE job")
+            execute("COMMIT")
+        except Exception as error:
+            with suppress(sqlite3.Error):
+                if self._writer.in_transaction:
+                    execute("ROLLBACK")
+            failure = translated(error) if isinstance(error, sqlite3.Error) else error
+            return [(None, failure)] * len(batch)
+        return outcomes
+
+
+def settle(batch: list[Job], outcomes: list[tuple[Any, Exception | None]]) -> None:
+    """Answer everyone whose transaction was in the commit."""
+    for job, (result, error) in zip(batch, outcomes, strict=True):
+        if job.future.done():
+            continue
+        if error is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(error)

@@ -1,0 +1,1 @@
+"""The storage drivers, each against the same suite and against what is particular to it."""
