@@ -269,7 +269,7 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        """An absolute `sqlite:///` URL, percent-encoded; in memory if the blobs are."""
+        """An absolute `sqlite:///` URL, percent-encoded; for `memory:` the server makes `data` a temporary one."""
         return self._beside_database(None)
 
     @property

@@ -1,0 +1,1 @@
+"""Tests: they use the program from outside."""

@@ -151,7 +151,7 @@ def test_no_public_url_has_no_prefix() -> None:
 def test_everything_stands_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = load({"data": "kept"}, {}).settings
-    assert settings.storage_url == f"file://{tmp_path}/kept"
+    assert settings.storage_url == f"file://{tmp_path}/kept/blobs"
     assert settings.database_url == f"sqlite:///{tmp_path}/kept/registry.db"
     assert settings.uploads_url == f"sqlite:///{tmp_path}/kept/uploads.db"
 
@@ -166,7 +166,7 @@ def test_open_uploads_stand_beside_the_database(tmp_path: Path, monkeypatch: pyt
 
 def test_paths_in_urls_survive_what_urls_give_a_meaning_to() -> None:
     settings = load({"data": "/srv/50% a?b#c"}, {}).settings
-    assert unquote(settings.storage_url) == "file:///srv/50% a?b#c"
+    assert unquote(settings.storage_url) == "file:///srv/50% a?b#c/blobs"
     assert unquote(settings.database_url) == "sqlite:////srv/50% a?b#c/registry.db"
     assert not set(settings.storage_url + settings.database_url) & set("?# ")
     again = load({"storage": settings.storage_url, "database": settings.database_url}, {}).settings
@@ -181,10 +181,10 @@ def test_workers_follow_the_cores_up_to_four(monkeypatch: pytest.MonkeyPatch) ->
     assert Settings(workers=9).worker_count == 9
 
 
-def test_memory_is_one_worker_and_no_file() -> None:
+def test_memory_is_one_worker_and_shows_no_database() -> None:
     settings = load({"storage": "memory:"}, {}).settings
     assert (settings.storage_url, settings.worker_count) == ("memory:", 1)
-    assert (settings.database_url, settings.uploads_url) == ("sqlite:///:memory:", "sqlite:///:memory:")
+    assert settings.effective()["database"] is None
     assert load({"storage": "memory:", "workers": "1"}, {}).settings.worker_count == 1
 
 

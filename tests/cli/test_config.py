@@ -26,7 +26,7 @@ def test_text_is_a_table_of_names_values_and_origins(run: Run, tmp_path: Path) -
     assert rows["delete"] == ("false", "flag --no-delete")
     assert rows["trusted_proxy"] == ("10.0.0.0/8,::1/128", "flag --trusted-proxy")
     assert rows["public_url"] == ("-", "default")
-    assert rows["storage"] == (f"file://{tmp_path}/registry-data", "default")
+    assert rows["storage"] == (f"file://{tmp_path}/registry-data/blobs", "default")
     assert {
         line.index(rows[name][1], len(name) + len(rows[name][0])) for name, line in zip(rows, lines, strict=True)
     } == {lines[0].index("environment")}

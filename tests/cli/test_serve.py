@@ -71,3 +71,23 @@ def test_nothing_is_imported_that_is_not_needed(arguments: list[str], unneeded: 
     imported = {line.rpartition("|")[2].strip() for line in report.splitlines() if line.startswith("import time:")}
     assert "typer" in imported
     assert imported & unneeded == set()
+
+
+def test_memory_leaves_nothing_behind(environ: dict[str, str], tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "temporary").mkdir()
+    with subprocess.Popen(
+        [*COMMAND, "serve", "--storage", "memory:", "--port", str(port)],
+        cwd=tmp_path,
+        env=environ | {"TMPDIR": str(tmp_path / "temporary")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        try:
+            assert wait_until_ready(f"http://127.0.0.1:{port}/v2/", server) == 200
+            server.terminate()
+            assert server.wait(15) == 0
+        finally:
+            server.kill()
+    assert [path.name for path in tmp_path.rglob("*")] == ["temporary"]

@@ -1,0 +1,55 @@
+"""What all tests share: a server, clients, and content to push."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server import Server, running
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A registry with default settings on a folder, shared by all tests of a run: use names of your own."""
+    with running(tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.fixture
+def http(server: Server) -> Iterator[httpx.Client]:
+    """A client of the shared server."""
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        yield client
+
+
+_names = itertools.count(1)
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest, worker_id: str) -> str:
+    """A repository name that no other test uses."""
+    return f"test/{worker_id}-{next(_names)}"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder for a server of the test's own."""
+    return tmp_path / "data"
