@@ -19,7 +19,7 @@ from registry.services.referrers import Referrers
 from registry.services.repositories import Repositories
 from registry.services.tags import Tags
 from registry.services.uploads import Uploads
-from registry.sqlite import DurableSqlite, UnsyncedSqlite
+from registry.sqlite import DurableSqlite, UnsyncedSqlite, sqlite_path
 from registry.storage.driver import Driver
 
 log = structlog.get_logger("registry")
@@ -31,8 +31,8 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.storage = storage(settings.storage_url)
-        self.database = DurableSqlite(path_of(settings.database_url))
-        self.sessions = UnsyncedSqlite(path_of(settings.uploads_url))
+        self.database = DurableSqlite(sqlite_path(settings.database_url))
+        self.sessions = UnsyncedSqlite(sqlite_path(settings.uploads_url))
         self.repositories = Repositories(self.database)
         self.tags = Tags(self.database)
         self.blobs = Blobs(self.database, self.storage, read_only=settings.read_only)
@@ -95,7 +95,3 @@ def storage(url: str) -> Driver:
 
         return FilesystemDriver(Path(unquote(url.removeprefix("file://"))))
     raise OperatorError(f"no storage driver for {url}")
-
-
-def path_of(url: str) -> Path:
-    return Path(unquote(url.removeprefix("sqlite:///")))

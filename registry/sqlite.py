@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, ParamSpec, TypeVar
+from urllib.parse import unquote
 
 from registry.database import Database, Query, Session, SqliteSession, Transaction
 from registry.errors import OperatorError, StorageFull, Unavailable
@@ -25,6 +26,11 @@ LOOP_PATIENCE = 5_000
 
 CHECKPOINT_EVERY = 1.0
 """Seconds between two copies of un-synced commits from the log into their file."""
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a `sqlite:///` URL."""
+    return Path(unquote(url.removeprefix("sqlite:///")))
 
 
 def connect(path: Path, patience: int, *, synchronous: str) -> sqlite3.Connection:

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from registry.config import Settings
 from registry.errors import OperatorError
+from registry.sqlite import sqlite_path
 
 HEADS = {"registry": "registry_0001", "uploads": "uploads_0001"}
 """The newest revision of each line."""
@@ -27,11 +27,6 @@ class Current(NamedTuple):
     database: str
     revision: str | None
     head: str
-
-
-def sqlite_path(url: str) -> Path:
-    """The file of a `sqlite:///` URL."""
-    return Path(unquote(url.removeprefix("sqlite:///")))
 
 
 def current(settings: Settings) -> list[Current]:
