@@ -6,8 +6,8 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import orjson
@@ -92,11 +92,17 @@ def announce(settings: Settings, listening: socket.socket) -> None:
 
 def work(settings: Settings, listening: socket.socket, ready: Callable[[], None], supervisor: int | None) -> None:
     """One worker's life. `supervisor`: a descriptor that ends when the supervisor has died."""
-    # uvicorn raises the signal that stopped it once more when it is done, which would leave no time to close.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(live(App(settings), settings, listening, ready, supervisor))
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, told to stop by handlers that are there before it serves and as long as it closes."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Without raising the signal once more at the end, which would leave no time to close."""
+        yield
 
 
 async def live(
@@ -114,8 +120,10 @@ async def live(
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout.total_seconds())),
         backlog=BACKLOG,
     )
+    server = Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, server.handle_exit)
     await app.open()
-    server = uvicorn.Server(config)
     loop = asyncio.get_running_loop()
     if supervisor is not None:
         # Its end of the pipe closes when it dies: workers that nobody watches over must not keep the port.

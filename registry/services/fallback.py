@@ -4,6 +4,7 @@ Clients race on it: each reads the list, adds its own entry and pushes it back. 
 keeps it equal to what the referrers API answers, in the same transaction as the change: no entry is ever lost.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -102,4 +103,5 @@ def merge(index: bytes, entries: list[bytes], gone: str | None) -> bytes | None:
     added = [entry for entry in map(orjson.loads, entries) if entry["digest"] not in digests]
     if len(kept) == len(listed) and not added:
         return None
-    return orjson.dumps({**fields, "manifests": kept + added})
+    # Not by orjson, which cannot write every number that a client may have put there.
+    return json.dumps({**fields, "manifests": kept + added}, ensure_ascii=False, separators=(",", ":")).encode()

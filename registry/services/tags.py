@@ -26,7 +26,7 @@ TARGET = Query(
     .where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("name")),
     str,
 )
-POINTING = Query(select(tag.c.name).where(tag.c.manifest_id == bindparam("manifest_id")).order_by(tag.c.name), str)
+POINTING = Query(select(tag.c.name).where(tag.c.manifest_id == bindparam("manifest_id")), str)
 INSERT = insertion(Tag)
 MOVE = Command(
     update(tag)
