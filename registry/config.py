@@ -156,7 +156,7 @@ class Settings(BaseSettings):
     data: Path = Field(default=Path("registry-data"), description="Folder for everything that is kept.")
     storage: Annotated[str | None, Metavar("URL")] = Field(
         default=None,
-        description="Where blobs are kept: file:///PATH or memory: (nothing kept). By default the folder blobs in the data folder.",
+        description="Where blobs are kept: file:///PATH, or memory:. By default the folder blobs in the data folder.",
     )
     database: Annotated[str | None, Metavar("URL")] = Field(
         default=None, description="Where facts are kept: sqlite:///PATH. By default registry.db in the data folder."

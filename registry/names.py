@@ -11,10 +11,10 @@ Tag = NewType("Tag", str)
 LONGEST_NAME = 255
 
 # R-010. The specification's pattern with its nested repetition made linear: alternatives never overlap.
-_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*")
-_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
-_DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
-_RANGE = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")
+NAME = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*")
+TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
+CONTENT_RANGE = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
 ALGORITHMS = {"sha256": re.compile(r"[a-f0-9]{64}"), "sha512": re.compile(r"[a-f0-9]{128}")}
@@ -31,7 +31,7 @@ class Digest(str):
         """Raises `DigestMalformed` for what the grammar, or a known algorithm's length and alphabet, forbids."""
         algorithm, _, encoded = text.partition(":")
         known = ALGORITHMS.get(algorithm)
-        if known.fullmatch(encoded) is None if known else len(text) > 255 or _DIGEST.fullmatch(text) is None:
+        if known.fullmatch(encoded) is None if known else len(text) > 255 or DIGEST.fullmatch(text) is None:
             raise DigestMalformed(text[:200])
         return cls(text)
 
@@ -71,14 +71,14 @@ class ContentRange(NamedTuple):
 
 def parse_name(text: str) -> RepositoryName:
     """Raises `NameInvalid` for what R-010 forbids or is longer than 255 characters (R-011)."""
-    if len(text) > LONGEST_NAME or _NAME.fullmatch(text) is None:
+    if len(text) > LONGEST_NAME or NAME.fullmatch(text) is None:
         raise NameInvalid(text[:200])
     return RepositoryName(text)
 
 
 def parse_tag(text: str) -> Tag:
     """Raises `TagInvalid` for what R-012 forbids."""
-    if _TAG.fullmatch(text) is None:
+    if TAG.fullmatch(text) is None:
         raise TagInvalid(text[:200])
     return Tag(text)
 
@@ -92,7 +92,7 @@ def parse_content_range(text: str, length: int | None) -> ContentRange:
     """A chunk's place, checked against the body's `length` where that is known (R-071).
 
     Raises `UploadInvalid` for what is not `<first>-<last>`, `SizeInvalid` if the lengths differ."""
-    match = _RANGE.fullmatch(text)
+    match = CONTENT_RANGE.fullmatch(text)
     if match is None:
         raise UploadInvalid(f"Content-Range is not <first>-<last>: {text[:100]}")
     place = ContentRange(int(match[1]), int(match[2]))

@@ -23,6 +23,7 @@ from conformance.driver_cases.support import (
     odd_blocks,
     same,
     send,
+    slow,
     stale,
     unique,
     unknown,
@@ -133,7 +134,7 @@ class RaceCases(Cases):
         for size in (10, MIB):
             state = await begin(driver)
             appender = await driver.append(state, 0)
-            await interrupt(appender.write(b"x" * size, len), delay)
+            await interrupt(appender.write(b"x" * size, slow), delay)
             state = kept(await appender.close())
             await driver.abort(state)
             with pytest.raises(UploadLost):
@@ -148,7 +149,7 @@ class RaceCases(Cases):
         for block in full_blocks(data):
             for seed in (1, 2):
                 appender = await driver.append(state, offset)
-                await interrupt(appender.write(content(MIB, seed), len), delay)
+                await interrupt(appender.write(content(MIB, seed), slow), delay)
                 await appender.close()
             state = await send(driver, state, offset, block)
             offset += len(block)
@@ -161,7 +162,7 @@ class RaceCases(Cases):
         async def leave() -> None:
             appender = await driver.append(await begin(driver), 0)
             try:
-                await appender.write(b"x" * MIB, len)
+                await appender.write(b"x" * MIB, slow)
             finally:
                 await appender.close()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from random import Random
 from typing import ClassVar, TypeVar
@@ -139,6 +140,11 @@ async def eventually_listed(driver: Driver, prefix: str, expected: list[tuple[st
 
 async def stale(driver: Driver, before: float) -> list[State]:
     return [kept(state) async for state in driver.stale(before)]
+
+
+def slow(block: bytes | memoryview) -> None:
+    """An observer that takes its time, so that cancelling meets the write in its middle."""
+    time.sleep(0.003)
 
 
 async def interrupt(call: Coroutine[object, object, T], delay: float) -> "asyncio.Task[T]":

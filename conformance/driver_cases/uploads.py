@@ -174,7 +174,7 @@ class UploadCases(Cases):
         state = await send(driver, await begin(driver), 0, *full_blocks(content(16 * MIB)))
         before = self._transferred()
         await driver.finish(state, unique("object"), 16 * MIB)
-        assert self._transferred() - before < 2 * MIB
+        assert self._transferred() - before < 8 * MIB  # a tail that was held back may go out now
 
     async def test_abort(self, driver: Driver, other: Driver) -> None:
         name = unique("object")

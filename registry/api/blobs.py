@@ -21,8 +21,7 @@ async def get(ctx: Context) -> Response:
     headers = describe(found)
     if unchanged(ctx, found.digest):
         return Response(304, headers)
-    # Some clients follow this even on a 200.
-    headers.append(header(b"location", ctx.location(f"/v2/{ctx.parameters['name']}/blobs/{found.digest}")))
+    headers.append(location(ctx, found))
     parts = wanted(ctx, found)
     if parts is None:
         return Response(200, [OCTETS, *headers], ctx.app.blobs.read(found, 0, found.size), found.size)
@@ -38,7 +37,7 @@ async def head(ctx: Context) -> Response:
     headers = describe(found)
     if unchanged(ctx, found.digest):
         return Response(304, headers)
-    return Response(200, [OCTETS, *headers], b"", found.size)
+    return Response(200, [OCTETS, *headers, location(ctx, found)], b"", found.size)
 
 
 async def delete(ctx: Context) -> Response:
@@ -53,6 +52,11 @@ def describe(found: FoundBlob) -> list[Header]:
         RANGES,
         FOREVER,
     ]
+
+
+def location(ctx: Context, found: FoundBlob) -> Header:
+    """Where it is: some clients follow this even on a 200."""
+    return header(b"location", ctx.location(f"/v2/{ctx.parameters['name']}/blobs/{found.digest}"))
 
 
 def unchanged(ctx: Context, digest: str) -> bool:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from registry.config import Settings
 from registry.errors import OperatorError
+from registry.files import make_folder
 from registry.sqlite import sqlite_path
 
 HEADS = {"registry": "registry_0001", "uploads": "uploads_0001"}
@@ -69,7 +70,7 @@ def revision(url: str) -> str | None:
 def alone(path: Path) -> Iterator[None]:
     """Keep other processes from migrating the same file meanwhile."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         lock = path.with_name(path.name + ".lock").open("w")
     except OSError as error:
         raise OperatorError(f"cannot write to the folder {path.parent}: {error.strerror}") from error

@@ -337,7 +337,9 @@ class Uploads:
     async def _close(
         self, name: RepositoryName, digest: Digest, body: Body, place: ContentRange | None, claimed: Claimed
     ) -> None:
-        if body.length != 0:
+        if body.length == 0:
+            await self._trim(claimed)
+        else:
             await self._receive(claimed, body, place)
         found = await self._digest(claimed, digest.algorithm)
         if found != digest:
@@ -350,6 +352,12 @@ class Uploads:
         await self._table.run(sessions.forget, claimed.row)
         if key is None:
             await self._storage.abort(claimed.state)
+
+    async def _trim(self, claimed: Claimed) -> None:
+        """Drop bytes beyond the offset: whoever wrote them died before they could count."""
+        if await self._storage.appended(claimed.state) > claimed.size:
+            appender = await self._storage.append(claimed.state, claimed.size)
+            claimed.state = await appender.close()
 
     async def _finish_bytes(self, state: State, digest: Digest, size: int) -> str:
         return await self._storage.finish(state, key_of(digest), size)

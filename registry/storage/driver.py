@@ -102,7 +102,11 @@ class Appender(ABC):
 
 
 class Driver(ABC):
-    """One store. `key`, `name` and `upload` match `[a-z0-9][a-z0-9._/-]*`, at most 400 characters, never `..`."""
+    """One store.
+
+    `key`, `name` and `upload` are one or more parts joined by `/`, at most 400 characters in all; a part matches
+    `[a-z0-9][a-z0-9._-]*`, has at most 255 characters and never two dots together. No key is the folder of another:
+    who stores `a/b` never stores `a`."""
 
     volatile: ClassVar[bool]
     """Whether bytes that were appended may be lost by a power cut before `finish` (see the module)."""

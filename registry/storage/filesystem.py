@@ -9,7 +9,6 @@ the name.
 """
 
 import asyncio
-import ctypes
 import errno
 import fcntl
 import os
@@ -18,10 +17,13 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
+from stat import S_ISREG
 from typing import ClassVar, ParamSpec, TypeVar
 
 from registry.errors import OperatorError
+from registry.files import ended, make_folder, push_out, read_cached, sync_folder, write_all
 from registry.storage.driver import (
     BLOCK,
     Appender,
@@ -38,7 +40,8 @@ from registry.storage.driver import (
 P = ParamSpec("P")
 T = TypeVar("T")
 
-KEY = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._/-]{0,399}")
+PART = r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,254}"
+KEY = re.compile(rf"(?=.{{1,400}}\Z){PART}(?:/{PART})*")
 UPLOADS = "_uploads"
 
 ON_THE_LOOP = 128 * 1024
@@ -46,9 +49,6 @@ ON_THE_LOOP = 128 * 1024
 
 PUSH_OUT = 8 * 1024 * 1024
 """Bytes after which the kernel is asked to start writing, so that the sync at the end finds little left."""
-
-NOWAIT = getattr(os, "RWF_NOWAIT", 0)
-SYNC_FILE_RANGE_WRITE = 2
 
 
 class FilesystemDriver(Driver):
@@ -65,7 +65,7 @@ class FilesystemDriver(Driver):
     async def open(self) -> None:
         def prepare() -> None:
             try:
-                self._uploads.mkdir(parents=True, exist_ok=True)
+                make_folder(self._uploads)
                 probe = self._uploads / f"put-{secrets.token_hex(8)}"
                 probe.write_bytes(b"")
                 probe.unlink()
@@ -104,9 +104,12 @@ class FilesystemDriver(Driver):
 
     async def size(self, key: str) -> int:
         try:
-            return os.stat(self._path(key)).st_size
+            stat = os.stat(self._path(key))
         except (FileNotFoundError, NotADirectoryError):
             raise KeyUnknown(key) from None
+        if not S_ISREG(stat.st_mode):
+            raise KeyUnknown(key)
+        return stat.st_size
 
     async def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         try:
@@ -114,7 +117,10 @@ class FilesystemDriver(Driver):
         except (FileNotFoundError, NotADirectoryError):
             raise KeyUnknown(key) from None
         try:
-            end = os.fstat(fd).st_size if length is None else start + length
+            stat = os.fstat(fd)
+            if not S_ISREG(stat.st_mode):
+                raise KeyUnknown(key)
+            end = stat.st_size if length is None else start + length
             while start < end:
                 block = read_cached(fd, min(BLOCK, end - start), start)
                 if block is None:
@@ -129,7 +135,7 @@ class FilesystemDriver(Driver):
     async def delete(self, key: str) -> None:
         def remove() -> None:
             path = self._path(key)
-            with suppress(FileNotFoundError, NotADirectoryError):
+            with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 path.unlink()
                 sync_folder(path.parent)
 
@@ -178,17 +184,24 @@ class FilesystemDriver(Driver):
     def _finish(self, state: State, name: str, size: int) -> None:
         target = self._path(name)
         upload = self._upload(state)
+        fd = -1
         try:
             fd = os.open(upload, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if size == 0 else 0), 0o644)
-        except FileNotFoundError:
+            lock(fd, upload)
+        except (FileNotFoundError, UploadLost):
+            if fd >= 0:
+                os.close(fd)
             # Renamed by an earlier call whose caller died before it could remember the key; its folder may
             # not have been synced.
             if not target.is_file() or target.stat().st_size != size:
                 raise UploadLost(f"{upload.name} is not there") from None
             sync_folder(target.parent)
             return
+        except BaseException:
+            if fd >= 0:
+                os.close(fd)
+            raise
         try:
-            lock(fd, upload)
             if os.fstat(fd).st_size != size:
                 raise UploadLost(f"{upload.name} holds {os.fstat(fd).st_size} bytes, not {size}")
             with full():
@@ -204,16 +217,20 @@ class FilesystemDriver(Driver):
     async def stale(self, before: float) -> AsyncIterator[State]:
         def old() -> list[str]:
             with os.scandir(self._uploads) as entries:
-                return [entry.name for entry in entries if modified(entry) < before]
+                return [e.name for e in entries if KEY.fullmatch(e.name) and modified(e) < before]
 
         for name in await self._thread(old):
             yield {"upload": name}
 
     # Below the contract
 
-    def _thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[T]":
+    def _start(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[T]":
         assert not kwargs
         return asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+
+    async def _thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Also a call that is cancelled has ended when it says so: what its thread does never overlaps the next."""
+        return await ended(self._start(function, *args, **kwargs))
 
     def _path(self, key: str) -> Path:
         if not KEY.fullmatch(key):
@@ -221,7 +238,9 @@ class FilesystemDriver(Driver):
         return self.root / key
 
     def _upload(self, state: State) -> Path:
-        return self._uploads / self._path(str(state["upload"])).name
+        upload = str(state["upload"])
+        self._path(upload)
+        return self._uploads / upload.replace("/", ",")
 
     def _rename(self, source: Path, target: Path) -> None:
         """Give synced bytes their final name, and sync the folder that holds it."""
@@ -269,10 +288,12 @@ class FilesystemDriver(Driver):
             return
         for name, path in found:
             key = os.path.relpath(path, self.root)
+            if not KEY.fullmatch(key):
+                continue  # The uploads, and what others keep in the folder: `lost+found`.
             if name.endswith("/"):
-                if key != UPLOADS and (f"{key}/".startswith(prefix) or prefix.startswith(f"{key}/")):
+                if f"{key}/".startswith(prefix) or prefix.startswith(f"{key}/"):
                     yield from self._walk(Path(path), prefix)
-            elif key.startswith(prefix) and KEY.fullmatch(key):
+            elif key.startswith(prefix):
                 with suppress(FileNotFoundError):
                     stat = os.stat(path)
                     yield Stat(key, stat.st_size, stat.st_mtime)
@@ -286,16 +307,12 @@ class FileAppender(Appender):
         self._state = state
         self._fd = fd
         self._written = 0
-        self._pending: asyncio.Future[None] | None = None
 
     async def write(self, block: bytes, observe: Observer) -> None:
         if len(block) <= ON_THE_LOOP:
             self.write_now(block, observe)
             return
-        self._pending = self._driver._thread(self.write_now, block, observe)
-        # The thread goes on when the task is cancelled: `close` waits for it before it lets go of the file.
-        await asyncio.shield(self._pending)
-        self._pending = None
+        await self._driver._thread(self.write_now, block, observe)
 
     def write_now(self, block: bytes | memoryview, observe: Observer) -> None:
         """`write`, for a caller that is already in a thread."""
@@ -307,14 +324,7 @@ class FileAppender(Appender):
             push_out(self._fd)
 
     async def close(self) -> State:
-        try:
-            while self._pending is not None:
-                pending, self._pending = self._pending, None
-                with suppress(Exception):
-                    await asyncio.shield(pending)
-        finally:
-            if self._pending is None:
-                os.close(self._fd)
+        os.close(self._fd)
         return self._state
 
 
@@ -324,49 +334,10 @@ def lock(fd: int, path: Path) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise UploadLocked(path.name) from None
-    if os.fstat(fd).st_nlink == 0:
-        raise UploadLost(f"{path.name} is not there")
-
-
-def write_all(fd: int, block: bytes | memoryview, offset: int | None) -> None:
-    """Write the whole block, at `offset` or at the file's position."""
-    view = memoryview(block)
-    while view:
-        if offset is None:
-            written = os.write(fd, view)
-        else:
-            written = os.pwrite(fd, view, offset)
-            offset += written
-        view = view[written:]
-
-
-def read_cached(fd: int, length: int, offset: int) -> bytes | None:
-    """What the page cache has of the file at `offset`, without waiting for a disk; None where it has nothing."""
-    if not NOWAIT:
-        return None
-    buffer = bytearray(length)
-    try:
-        read = os.preadv(fd, [buffer], offset, NOWAIT)
-    except (BlockingIOError, OSError) as error:
-        if error.errno in (errno.EAGAIN, errno.EOPNOTSUPP):
-            return None
-        raise
-    return bytes(memoryview(buffer)[:read]) if read else None
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def push_out(fd: int) -> None:
-    """Start writing what is dirty, without waiting; a hint, so that failing is no failure."""
-    if _sync_file_range is not None:
-        _sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE)
+    with suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(fd), os.stat(path)):
+            return
+    raise UploadLost(f"{path.name} is not there")  # finished or aborted since it was opened
 
 
 def modified(entry: "os.DirEntry[str]") -> float:
@@ -379,7 +350,7 @@ def modified(entry: "os.DirEntry[str]") -> float:
 
 def take(items: Iterator[T], most: int) -> list[T]:
     """The next `most` items."""
-    return [item for item, _ in zip(items, range(most), strict=False)]
+    return list(islice(items, most))
 
 
 @contextmanager
@@ -391,16 +362,3 @@ def full() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StoreFull(error.strerror) from error
         raise
-
-
-def _find_sync_file_range() -> Callable[[int, int, int, int], int] | None:
-    try:
-        function = ctypes.CDLL(None).sync_file_range
-    except (OSError, AttributeError):
-        return None
-    function.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
-    function.restype = ctypes.c_int
-    return lambda fd, start, length, flags: int(function(fd, start, length, flags))
-
-
-_sync_file_range = _find_sync_file_range()

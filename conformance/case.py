@@ -1,0 +1,75 @@
+"""How cases are written: a function, and a line above it that says what it judges by.
+
+@case("R-060", category=PUSH, api="Blob post put", official="post+put")
+def monolithic_upload(r: Registry) -> None:
+    \"\"\"A blob is pushed by POST and PUT.\"\"\"
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from conformance import requirements
+from conformance.model import Case, Category, Duty, Level
+from conformance.registry import Registry
+
+CASES: dict[str, Case] = {}
+"""Every case, in the order in which the modules of `conformance.cases` define them."""
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+
+def case(
+    *judged_by: str,
+    category: Category,
+    api: str = "",
+    data: str = "",
+    official: str | Sequence[str] = (),
+    since: Level | None = None,
+    duty: Duty | None = None,
+    variants: Sequence[str] = (),
+) -> Callable[[Function], Function]:
+    """Make a function a case. The first requirement gives level and duty, unless they are said.
+
+    With `variants` there is one case for each, given to the function as its second argument."""
+
+    def register(function: Function) -> Function:
+        first = requirements.find(judged_by[0])
+        for identity in judged_by:
+            requirements.find(identity)
+        module = function.__module__.rpartition(".")[2]
+        title = (function.__doc__ or "").strip().split("\n")[0]
+        assert title, f"{function.__name__} has no docstring"
+        for variant in variants or ("",):
+            identity = f"{module}/{function.__name__}" + (f"[{variant}]" if variant else "")
+            assert identity not in CASES, identity
+            CASES[identity] = Case(
+                id=identity,
+                title=title.replace("{variant}", variant),
+                category=category,
+                since=since or first.since,
+                duty=duty or first.duty,
+                requirements=judged_by,
+                official=(official,) if isinstance(official, str) else tuple(official),
+                function=partial(run_variant, function, variant) if variant else function,
+                api=api,
+                data=data,
+            )
+        return function
+
+    return register
+
+
+def run_variant(function: Callable[[Registry, str], None], variant: str, registry: Registry) -> None:
+    function(registry, variant)
+
+
+def load() -> dict[str, Case]:
+    """All cases."""
+    from conformance import cases
+
+    for module in sorted(pkgutil.iter_modules(cases.__path__), key=lambda module: module.name):
+        importlib.import_module(f"conformance.cases.{module.name}")
+    return CASES

@@ -1,0 +1,1 @@
+"""What is asked of a registry: a module for each group of cases."""
