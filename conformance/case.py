@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from conformance import requirements
+import conformance.requirements as requirements
 from conformance.model import Case, Category, Duty, Level
 from conformance.registry import Registry
 
@@ -55,7 +55,7 @@ def case(
                 official=(official,) if isinstance(official, str) else tuple(official),
                 function=partial(run_variant, function, variant) if variant else function,
                 api=api,
-                data=data,
+                data=data.replace("{variant}", variant),
             )
         return function
 

@@ -1,0 +1,1 @@
+"""The kit that tests any registry by its URL: its own promises, kept."""
