@@ -14,7 +14,8 @@ def etag(digest: str) -> str:
 
 def parse_etags(text: str) -> frozenset[str]:
     """The tags of an `If-Match` or `If-None-Match`, without quotes; weak and bare ones count, `*` stands for itself."""
-    return frozenset(quoted or bare for quoted, bare in _ETAG.findall(text))
+    # In quotes a star is a tag like any other, which nothing here has.
+    return frozenset(quoted or bare for quoted, bare in _ETAG.findall(text) if quoted != "*")
 
 
 def matches(tags: frozenset[str], current: str | None) -> bool:

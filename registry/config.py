@@ -173,7 +173,7 @@ class Settings(BaseSettings):
         description="URL that clients reach the registry by, prefix included. By default the one they used.",
     )
     trusted_proxy: Annotated[list[Network], BeforeValidator(_listed), Metavar("NETWORK")] = Field(
-        default=[], description="Network of proxies whose X-Forwarded-* and Forwarded headers count; repeatable."
+        default=[], description="Network of proxies whose X-Forwarded-For and X-Forwarded-Prefix count; repeatable."
     )
     upload_expiry: Annotated[Duration, AfterValidator(_positive)] = Field(
         default=_DAY, description="How long an upload may rest before it is dropped."
@@ -257,6 +257,8 @@ class Settings(BaseSettings):
         match = _PUBLIC_URL.fullmatch(value)
         if match is None or not 0 < int(match["port"] or 1) < 65536:
             raise ValueError("must be http(s)://HOST, HOST:PORT or either with /PREFIX, and nothing more")
+        if f"{match['prefix']}/".startswith("/v2/"):
+            raise ValueError("must not end in /v2: that is added to it")
         return value.removesuffix("/")
 
     @property

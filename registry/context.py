@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -24,6 +24,7 @@ from registry.errors import (
     RegistryError,
     RequestInvalid,
     RequestTimeout,
+    Unavailable,
 )
 from registry.log import Line
 from registry.names import RepositoryName, parse_name, parse_number
@@ -158,20 +159,7 @@ class Endpoint:
         row = self._rows.get(scope["method"])
         answer = Answer(ctx, send)
         try:
-            try:
-                response = await self._handle(ctx, row)
-            except RegistryError as error:
-                response = failure(error)
-            except BodyStalled:
-                response = failure(RequestTimeout(headers={"connection": "close"}))
-            except Exception as error:
-                if isinstance(error, ClientGone):
-                    raise
-                log.exception("request failed", id=ctx.id, method=ctx.method, path=scope["path"])
-                response = failure(RegistryError(f"see the log for request {ctx.id}"))
-            await answer.send(response)
-        except ClientGone:
-            answer.status = answer.status or 499
+            await self._answer(ctx, row, answer)
         finally:
             if self._app.settings.log_requests:
                 self._app.requests.write(
@@ -188,6 +176,38 @@ class Endpoint:
                         duration=time.perf_counter() - started,
                     )
                 )
+
+    async def _answer(self, ctx: Context, row: Row | None, answer: "Answer") -> None:
+        """Send the answer, or the error that took its place."""
+        try:
+            try:
+                await answer.send(await self._respond(ctx, row))
+            except (ClientGone, asyncio.CancelledError):
+                raise
+            except Exception:
+                log.exception("request failed", id=ctx.id, method=ctx.method, path=ctx.scope["path"])
+                # Of an answer that has begun the client sees that it ends too soon.
+                if answer.status == 0:
+                    await answer.send(failure(RegistryError(f"see the log for request {ctx.id}")))
+        except ClientGone:
+            answer.status = answer.status or 499
+        except asyncio.CancelledError:
+            # The registry is told to stop, and this took longer than it lets requests take.
+            if answer.status == 0:
+                await answer.send(failure(Unavailable("stopping", headers={"connection": "close"})))
+
+    async def _respond(self, ctx: Context, row: Row | None) -> Response:
+        """What the handler answers, deliberate errors too."""
+        try:
+            return await self._handle(ctx, row)
+        except RegistryError as error:
+            response = failure(error)
+            if ctx.header(b"expect") is not None:
+                # Nobody knows whether a client that was not told to continue still sends its body.
+                response.headers.append((b"connection", b"close"))
+            return response
+        except BodyStalled:
+            return failure(RequestTimeout(headers={"connection": "close"}))
 
     async def _handle(self, ctx: Context, row: Row | None) -> Response:
         if b"%" in ctx.scope["raw_path"]:
@@ -215,6 +235,22 @@ class Answer:
     async def send(self, response: Response) -> None:
         """Raises `ClientGone`."""
         body = response.body
+        if isinstance(body, bytes):
+            await self._begin(response)
+            if self._ctx.scope["method"] == "HEAD":
+                body = b""
+            self.size = len(body)
+            await self._send({"type": "http.response.body", "body": body})
+            return
+        try:
+            # Before the head is sent, so that bytes that cannot be read are an error and not half an answer.
+            first = await anext(body, b"")
+            await self._begin(response)
+            await self._stream(first, body, response.length or 0)
+        finally:
+            await body.aclose()
+
+    async def _begin(self, response: Response) -> None:
         headers = response.headers
         headers.append(API_VERSION)
         headers.append((b"x-request-id", self._ctx.id.encode()))
@@ -222,32 +258,24 @@ class Answer:
             headers.append((b"content-length", b"%d" % response.length))
         self.status = response.status
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
-        if isinstance(body, bytes):
-            if self._ctx.scope["method"] != "HEAD":
-                self.size = len(body)
-                await self._send({"type": "http.response.body", "body": body})
-            else:
-                await self._send({"type": "http.response.body", "body": b""})
-        else:
-            await self._stream(body, response.length or 0)
 
-    async def _stream(self, blocks: AsyncIterator[bytes], length: int) -> None:
+    async def _stream(self, block: bytes, blocks: AsyncGenerator[bytes, None], length: int) -> None:
         watch = asyncio.create_task(self._watch()) if length > WATCHED else None
         try:
-            async for block in blocks:
+            while True:
                 self.size += len(block)
                 await self._send({"type": "http.response.body", "body": block, "more_body": self.size < length})
+                if self.size >= length:
+                    return
                 if watch is not None:
                     if watch.done():
                         raise ClientGone
                     # Sending does not wait while the kernel takes the bytes: let others have their turn.
                     await asyncio.sleep(0)
+                block = await anext(blocks)
         finally:
             if watch is not None:
                 watch.cancel()
-            await blocks.aclose()  # type: ignore[attr-defined]
-        if length == 0:
-            await self._send({"type": "http.response.body", "body": b""})
 
     async def _watch(self) -> None:
         """Ends when the client has gone."""

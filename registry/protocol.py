@@ -116,7 +116,9 @@ class Protocol(HttpToolsProtocol):
         assert isinstance(response.body, bytes)
         lines = [STATUS_LINE[response.status]]
         lines += [b"%s: %s\r\n" % pair for pair in response.headers]
-        lines += [b"content-length: %d\r\nconnection: close\r\n\r\n" % len(response.body), response.body]
+        lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(response.body))
+        if self.parser.get_method() != b"HEAD":
+            lines.append(response.body)
         self.transport.write(b"".join(lines))
         self.transport.close()
 

@@ -1,6 +1,6 @@
 """Answers: a status, headers and a body, bytes or a stream of known length. Sent by `context.dispatch`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import orjson
@@ -22,7 +22,7 @@ class Response:
         self,
         status: int,
         headers: list[Header] | None = None,
-        body: bytes | AsyncIterator[bytes] = b"",
+        body: bytes | AsyncGenerator[bytes, None] = b"",
         length: int | None = None,
     ) -> None:
         self.status = status

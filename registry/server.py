@@ -116,6 +116,8 @@ async def live(
         log_config=None,
         access_log=False,
         server_header=False,
+        # It would believe every client on this machine; `registry.proxies` asks the settings.
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout.total_seconds())),
         backlog=BACKLOG,

@@ -1,7 +1,7 @@
 """Blobs: GET with ranges, HEAD, DELETE."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from registry.api import ranges
 from registry.api.ranges import Range
@@ -91,7 +91,7 @@ def multipart(ctx: Context, found: FoundBlob, parts: list[Range], headers: list[
     tail = f"\r\n--{boundary}--\r\n".encode()
     length = sum(map(len, heads)) + sum(part.length for part in parts) + len(tail)
 
-    async def body() -> AsyncIterator[bytes]:
+    async def body() -> AsyncGenerator[bytes, None]:
         for opening, part in zip(heads, parts, strict=True):
             yield opening
             async for block in ctx.app.blobs.read(found, part.start, part.length):

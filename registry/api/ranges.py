@@ -29,10 +29,11 @@ def parse(text: str, size: int) -> list[Range] | None:
     unit, _, specs = text.partition("=")
     if unit.strip().lower() != "bytes":
         return None
-    asked = specs.split(",")
+    # A list may have empty elements, which say nothing (RFC 9110 section 5.6.1).
+    asked = [spec for part in specs.split(",") if (spec := part.strip())]
     if len(asked) > MOST:
         raise TooManyRanges(f"{len(asked)} ranges; the limit is {MOST}")
-    found = [part for spec in asked if (part := one(spec.strip(), size)) is not None]
+    found = [part for spec in asked if (part := one(spec, size)) is not None]
     if not found:
         raise unsatisfiable(size)
     if len(found) > 1 and sum(part.length for part in found) > 2 * size:

@@ -19,13 +19,12 @@ from registry.services.uploads import Progress
 
 async def start(ctx: Context) -> Response:
     name = ctx.name
-    mounted = ctx.query("mount")
-    if mounted is not None:
-        digest = Digest.parse(mounted)
+    if ctx.query("mount") is not None:
+        digest = stated_digest(ctx, "mount")
         if await ctx.app.blobs.mount(name, digest, *source(ctx)):
             return created(ctx, name, digest)
     elif ctx.query("digest") is not None:
-        digest = stated_digest(ctx)
+        digest = stated_digest(ctx, "digest")
         await ctx.app.uploads.push(name, digest, ctx.body())
         return created(ctx, name, digest)
     algorithm = ctx.query("digest-algorithm") or "sha256"
@@ -54,7 +53,7 @@ async def finish(ctx: Context) -> Response:
         body = ctx.body()
         place = chunk(ctx, body.length)
         digest = await ctx.app.uploads.finish(
-            ctx.name, ctx.parameters["reference"], body, place, lambda: stated_digest(ctx)
+            ctx.name, ctx.parameters["reference"], body, place, lambda: stated_digest(ctx, "digest")
         )
     return created(ctx, ctx.name, digest)
 
@@ -81,11 +80,11 @@ def chunk(ctx: Context, length: int | None) -> ContentRange | None:
     return None if text is None else parse_content_range(text, length)
 
 
-def stated_digest(ctx: Context) -> Digest:
+def stated_digest(ctx: Context, parameter: str) -> Digest:
     """The digest that the client gives its blob. Raises `DigestInvalid` for none, or one that can't be checked."""
-    text = ctx.query("digest")
+    text = ctx.query(parameter)
     if not text:
-        raise DigestInvalid("the query has no digest")
+        raise DigestInvalid(f"the query has no {parameter}")
     digest = Digest.parse(text)
     if not digest.supported:
         raise DigestMalformed(f"{text[:200]}; supported are {', '.join(ALGORITHMS)}")

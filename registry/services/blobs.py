@@ -1,6 +1,6 @@
 """Blobs: bytes that a repository holds. Bytes first, then the row; who asks for them is promised a time of grace."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -104,7 +104,7 @@ class Blobs:
             await self._database.run(renew, found)
         return found
 
-    def read(self, found: FoundBlob, start: int, length: int) -> AsyncIterator[bytes]:
+    def read(self, found: FoundBlob, start: int, length: int) -> AsyncGenerator[bytes, None]:
         """`length` bytes from `start` on, in blocks."""
         return self._storage.read(found.key, start, length)
 

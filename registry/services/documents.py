@@ -150,9 +150,9 @@ def link(role: str, entry: object, place: str) -> Link:
 def artifact_type(fields: dict[str, Any], links: Sequence[Link]) -> str | None:
     """R-155: its own if it has one, else the config's media type for an image, nothing for an index."""
     own = fields.get("artifactType")
+    if own is not None and (not isinstance(own, str) or len(own) > 255 or not own.isprintable()):
+        raise ManifestInvalid("artifactType is not a media type")
     if own:
-        if not isinstance(own, str) or len(own) > 255 or not own.isprintable():
-            raise ManifestInvalid("artifactType is not a media type")
         return own
     return links[0].media_type if links and links[0].role == CONFIG else None
 

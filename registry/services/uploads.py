@@ -26,6 +26,7 @@ from registry.hashing import Hasher
 from registry.names import ContentRange, Digest, RepositoryName
 from registry.services import sessions
 from registry.services.blobs import Blobs, key_of
+from registry.services.claims import Claims
 from registry.services.sessions import CLAIM, UploadRow
 from registry.storage.driver import Driver, State, StoreFull, UploadLocked, UploadLost
 
@@ -36,7 +37,7 @@ WHOLE = 1024 * 1024
 
 HASHED_ON_THE_LOOP = 128 * 1024
 
-PATIENCE = timedelta(seconds=5)
+PATIENCE = timedelta(seconds=3)
 """How long to wait for another request on the same session: a client that lost its connection is back before us."""
 
 
@@ -78,6 +79,7 @@ class Uploads:
         self._table = table
         self._storage = storage
         self._blobs = blobs
+        self._claims = Claims(table)
         self._process = host.process_id()
 
     async def start(self, name: RepositoryName, algorithm: str) -> Progress:
@@ -217,19 +219,20 @@ class Uploads:
             raise StorageFull from error
         finally:
             timer.cancel()
-            await self._table.run(sessions.release, row)
+            await self._claims.release(row)
 
     async def _take(self, name: RepositoryName, upload_id: str, patience: timedelta) -> UploadRow:
         """Claim the session, waiting a little for a request that has it."""
         deadline = asyncio.get_running_loop().time() + patience.total_seconds()
         seen: int | None = None
         pause = 0.005
+        await self._claims.settle()
         while True:
             row = await self._table.run(sessions.claim, name, upload_id, self._process)
             if row is not None:
                 if seen is not None and row.size != seen:
                     # The other request moved on: what this one meant to append at is no more (R-085).
-                    await self._table.run(sessions.release, row)
+                    await self._claims.release(row)
                     raise ChunkOutOfOrder(f"the upload has {row.size} bytes by now")
                 return row
             if seen is None:

@@ -41,7 +41,7 @@ them may leave the driver unable to serve the next call.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -133,11 +133,12 @@ class Driver(ABC):
         """The size in bytes of the object. Raises `KeyUnknown`. Never lags behind `put`, `finish` or `delete`."""
 
     @abstractmethod
-    def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
         """The object's bytes from `start` on, `length` of them (None: to the end), in blocks of at most `BLOCK`.
 
         An object deleted while it is read is read to its end, or the iterator raises. Yields nothing where `start`
-        is the object's size. Raises `KeyUnknown` at the first step; an iterator that ends has yielded every byte."""
+        is the object's size, and raises where the object is shorter than what was asked for: who reaches the end
+        has every byte. Raises `KeyUnknown` at the first step. Closed early, it lets go of all it holds."""
 
     @abstractmethod
     async def delete(self, key: str) -> None:

@@ -14,7 +14,7 @@ import fcntl
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -111,7 +111,7 @@ class FilesystemDriver(Driver):
             raise KeyUnknown(key)
         return stat.st_size
 
-    async def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    async def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
         try:
             fd = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
@@ -217,7 +217,8 @@ class FilesystemDriver(Driver):
     async def stale(self, before: float) -> AsyncIterator[State]:
         def old() -> list[str]:
             with os.scandir(self._uploads) as entries:
-                return [e.name for e in entries if KEY.fullmatch(e.name) and modified(e) < before]
+                found = [e for e in entries if KEY.fullmatch(e.name) and modified(e) < before]
+                return [e.name for e in found if not in_use(e.path)]
 
         for name in await self._thread(old):
             yield {"upload": name}
@@ -338,6 +339,21 @@ def lock(fd: int, path: Path) -> None:
         if os.path.samestat(os.fstat(fd), os.stat(path)):
             return
     raise UploadLost(f"{path.name} is not there")  # finished or aborted since it was opened
+
+
+def in_use(path: str) -> bool:
+    """Whether a request is at the upload, however slow its client is; also if it is already gone."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def modified(entry: "os.DirEntry[str]") -> float:

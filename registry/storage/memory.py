@@ -1,7 +1,7 @@
 """Objects and uploads in dicts: for tests and for trying things out; all is gone when the process ends."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -50,7 +50,7 @@ class MemoryDriver(Driver):
     async def size(self, key: str) -> int:
         return len(self._find(key).content)
 
-    async def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    async def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
         content = memoryview(self._find(key).content)
         end = len(content) if length is None else start + length
         if end > len(content):

@@ -1,0 +1,197 @@
+"""Upload sessions over time: restarts, workers, expiry, what is read again: `spec/uploads.md`."""
+
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.api.wire import arrived, eventually, head, wire
+from tests.content import digest_of, errors, push_blob, random_blob, start_upload, with_digest
+from tests.server import Server, running
+
+
+def read_so_far(server: Server) -> int:
+    """Bytes that the server has read from files since it started."""
+    lines = Path(f"/proc/{server.process.pid}/io").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("rchar:")).split()[1])
+
+
+@pytest.mark.spec("UPLOAD-56", "UPLOAD-57")
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_an_upload_goes_on_after_a_restart(end: str, workers: str, data: Path) -> None:
+    contents = [random_blob(size) for size in (30, 300_000, 3_000_000)]
+    with running(data, "--workers", workers) as server:
+        sessions: list[tuple[str, bytes, int]] = []
+        with httpx.Client(base_url=server.url) as http:
+            for content in contents:
+                for size in (0, len(content) // 3 * 2, len(content)):
+                    location = start_upload(http, "team/app")
+                    for first in range(0, size, len(content) // 3):
+                        chunk = content[first : first + len(content) // 3]
+                        assert http.patch(location, content=chunk).status_code == 202
+                    sessions.append((location, content, size))
+        getattr(server, end)()
+        server.start()
+        with httpx.Client(base_url=server.url) as http:
+            for location, content, size in sessions:
+                assert arrived(http, location) == size
+                if size < len(content):
+                    place = {"content-range": f"{size}-{len(content) - 1}"}
+                    assert http.patch(location, content=content[size:], headers=place).status_code == 202
+                answer = http.put(with_digest(location, digest_of(content)))
+                assert answer.status_code == 201
+                assert http.get(answer.headers["location"]).content == content
+
+
+@pytest.mark.spec("UPLOAD-56")
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+def test_an_upload_goes_on_that_was_written_to_when_the_server_was_killed(method: str, data: Path) -> None:
+    content = random_blob(6_000_000)
+    digest = digest_of(content)
+    with running(data, "--workers", "1") as server:
+        with httpx.Client(base_url=server.url) as http, wire(server.url) as connection:
+            location = start_upload(http, "team/app")
+            http.patch(location, content=content[:1000])
+            connection.send(head(method, with_digest(location, digest), content_length=len(content) - 1000))
+            connection.send(content[1000:4_000_000])
+            server.kill()
+        server.start()
+        with httpx.Client(base_url=server.url) as http:
+            # Only what was acknowledged is promised, and nothing beyond it may count unseen.
+            size = arrived(http, location)
+            assert 1000 <= size <= 4_000_000
+            answer = http.patch(location, content=content[size:5_000_000])
+            assert answer.headers["range"] == "0-4999999"
+            answer = http.put(with_digest(location, digest), content=content[5_000_000:])
+            assert answer.status_code == 201
+            assert http.get(answer.headers["location"]).content == content
+
+
+@pytest.mark.spec("UPLOAD-56")
+def test_a_put_without_a_body_after_a_kill_closes_what_was_acknowledged(data: Path) -> None:
+    content = random_blob(1000)
+    with running(data, "--workers", "1") as server:
+        with httpx.Client(base_url=server.url) as http, wire(server.url) as connection:
+            location = start_upload(http, "team/app")
+            http.patch(location, content=content)
+            connection.send(head("PATCH", location, content_length=4_000_000), random_blob(3_000_000))
+            server.kill()
+        server.start()
+        with httpx.Client(base_url=server.url) as http:
+            size = arrived(http, location)
+            assert size == 1000
+            answer = http.put(with_digest(location, digest_of(content)))
+            assert answer.status_code == 201
+            assert http.get(answer.headers["location"]).content == content
+
+
+@pytest.mark.spec("UPLOAD-57")
+def test_the_requests_of_an_upload_reach_different_workers(data: Path) -> None:
+    content = random_blob(60_000)
+    workers = set()
+    with running(data, "--workers", "2") as server, httpx.Client(base_url=server.url) as first:
+        location = start_upload(first, "team/app")
+        for at in range(0, 60_000, 1000):
+            # A connection each: the kernel gives them to either worker.
+            place = {"content-range": f"{at}-{at + 999}"}
+            answer = httpx.patch(location, content=content[at : at + 1000], headers=place)
+            assert answer.status_code == 202
+            assert answer.headers["range"] == f"0-{at + 999}"
+            workers.add(answer.headers["x-request-id"].partition("-")[0])
+        answer = first.put(with_digest(location, digest_of(content)))
+        assert answer.status_code == 201
+        assert first.get(answer.headers["location"]).content == content
+    assert len(workers) == 2
+
+
+@pytest.mark.spec("UPLOAD-58")
+def test_closing_reads_the_bytes_again_only_for_an_algorithm_that_was_not_announced(data: Path) -> None:
+    content = random_blob(8_000_000)
+    with running(data, "--workers", "1") as server:
+        locations = {}
+        with httpx.Client(base_url=server.url) as http:
+            for announced, closing in (("sha256", "sha256"), ("sha512", "sha512"), ("sha256", "sha512")):
+                started = http.post(f"/v2/{announced}/{closing}/blobs/uploads/?digest-algorithm={announced}")
+                locations[announced, closing] = started.headers["location"]
+                for at in range(0, len(content), 4_000_000):
+                    part = content[at : at + 4_000_000]
+                    assert http.patch(started.headers["location"], content=part).status_code == 202
+        server.stop()
+        server.start()
+        with httpx.Client(base_url=server.url) as http:
+            assert http.get("/v2/").status_code == 200
+            for (announced, closing), location in locations.items():
+                before = read_so_far(server)
+                assert http.put(with_digest(location, digest_of(content, closing))).status_code == 201
+                read_again = read_so_far(server) - before >= len(content)
+                assert read_again == (announced != closing)
+
+
+@pytest.mark.spec("UPLOAD-55")
+def test_an_upload_that_rests_is_dropped_with_its_bytes(data: Path) -> None:
+    content = random_blob(5_000)
+    with running(data, "--workers", "1", "--upload-expiry", "1s") as server:
+        with httpx.Client(base_url=server.url) as http:
+            resting, empty, used = (start_upload(http, f"team/{one}") for one in ("a", "b", "c"))
+            http.patch(resting, content=content)
+            kept = http.head(f"/v2/team/a/blobs/{push_blob(http, 'team/a', b'kept')}").request.url
+            began = time.monotonic()
+            sent = 0
+            while sent < len(content):
+                assert http.patch(used, content=content[sent : sent + 500]).status_code == 202
+                sent += 500
+                time.sleep(0.25)
+            assert time.monotonic() - began > 2
+            assert eventually(lambda: http.get(resting).status_code == 404)
+            assert errors(http.get(resting)) == ["BLOB_UPLOAD_UNKNOWN"]
+            assert http.patch(empty, content=b"late").status_code == 404
+            assert http.put(with_digest(used, digest_of(content))).status_code == 201
+            assert http.head(kept).status_code == 200
+        assert eventually(lambda: list((data / "blobs" / "_uploads").iterdir()) == [])
+    assert "expired uploads dropped" in server.output
+
+
+@pytest.mark.spec("UPLOAD-54", "UPLOAD-42", "UPLOAD-12")
+def test_pushes_that_come_to_nothing_leave_no_bytes_behind(data: Path) -> None:
+    uploads = data / "blobs" / "_uploads"
+    content, wrong = random_blob(3_000_000), digest_of(b"")
+    with running(data, "--workers", "1") as server, httpx.Client(base_url=server.url) as http:
+        location = start_upload(http, "team/app")
+        http.patch(location, content=content)
+        assert [path.stat().st_size for path in uploads.iterdir()] == [len(content)]
+        assert http.delete(location).status_code == 204
+        assert list(uploads.iterdir()) == []
+        assert http.post(f"/v2/team/app/blobs/uploads/?digest={wrong}", content=content).status_code == 400
+        assert http.put(with_digest(start_upload(http, "team/app"), wrong), content=content).status_code == 400
+        assert list(uploads.iterdir()) == []
+        with wire(server.url) as connection:
+            url = f"/v2/team/app/blobs/uploads/?digest={digest_of(content)}"
+            connection.send(head("POST", url, content_length=len(content)), content[:2_500_000])
+            assert eventually(lambda: list(uploads.iterdir()) != [])
+        assert eventually(lambda: list(uploads.iterdir()) == [])
+
+
+@pytest.mark.spec("UPLOAD-59")
+def test_a_read_only_registry_takes_no_upload(data: Path) -> None:
+    with running(data, "--workers", "1") as server, httpx.Client(base_url=server.url) as http:
+        location = start_upload(http, "team/app")
+        digest = push_blob(http, "team/app", b"kept")
+    with running(data, "--workers", "1", "--read-only") as server, httpx.Client(base_url=server.url) as http:
+        path = httpx.URL(location).path
+        asked = [
+            ("POST", "/v2/team/app/blobs/uploads/"),
+            ("POST", f"/v2/team/app/blobs/uploads/?digest={digest}"),
+            ("POST", f"/v2/team/other/blobs/uploads/?mount={digest}&from=team/app"),
+            ("PATCH", path),
+            ("PUT", with_digest(path, digest)),
+            ("DELETE", path),
+        ]
+        for method, url in asked:
+            answer = http.request(method, url, content=b"kept" if method != "DELETE" else None)
+            assert answer.status_code == 405
+            assert errors(answer) == ["UNSUPPORTED"]
+            assert method not in answer.headers["allow"]
+        assert http.get(f"/v2/team/app/blobs/{digest}").content == b"kept"
+        assert http.get(f"/v2/team/other/blobs/{digest}").status_code == 404
