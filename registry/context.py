@@ -24,6 +24,7 @@ from registry.errors import (
     RegistryError,
     RequestInvalid,
     RequestTimeout,
+    TooManyParameters,
     Unavailable,
 )
 from registry.log import Line
@@ -89,11 +90,11 @@ class Context:
         if self._query is None:
             self._query = {}
             raw: bytes = self.scope["query_string"]
+            if raw.count(b"&") >= MOST_PARAMETERS:
+                raise TooManyParameters(f"the limit is {MOST_PARAMETERS}")
             if raw:
                 try:
-                    pairs = parse_qsl(
-                        raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS
-                    )
+                    pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
                 except ValueError:
                     raise ParameterInvalid("the query is not valid") from None
                 for key, value in pairs:

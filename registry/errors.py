@@ -110,12 +110,18 @@ class ManifestTooLarge(ManifestInvalid):
     status, message = 413, "manifest larger than the registry accepts"
 
 
-class TooManyTags(RegistryError):
-    code, status, message = "UNSUPPORTED", 414, "too many tags in one request"
+class TooManyParameters(RegistryError):
+    code, status, message = "UNSUPPORTED", 414, "too many parameters in one query"
+
+
+class TooManyTags(TooManyParameters):
+    message = "too many tags in one request"
 
 
 class ManifestBlobUnknown(RegistryError):
-    """R-042: one entry for each descriptor whose content is missing."""
+    """R-042: one entry for each descriptor whose content is missing, of many the first."""
+
+    most: ClassVar[int] = 1000
 
     code, status, message = (
         "MANIFEST_BLOB_UNKNOWN",
@@ -128,7 +134,8 @@ class ManifestBlobUnknown(RegistryError):
         self.missing = missing
 
     def entries(self) -> list[dict[str, str]]:
-        return [{"code": self.code, "message": self.message, "detail": digest} for digest in self.missing]
+        told = self.missing[: self.most]
+        return [{"code": self.code, "message": self.message, "detail": digest} for digest in told]
 
 
 class PreconditionFailed(RegistryError):

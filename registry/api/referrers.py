@@ -35,5 +35,5 @@ def after(ctx: Context) -> int:
     text = ctx.query("after")
     number = 0 if text is None else parse_number(text)
     if number is None or number >= 2**63:
-        raise ParameterInvalid(f"after is not from a Link of ours: {text}")
+        raise ParameterInvalid(f"after is not from a Link of ours: {text[:100]}")
     return number

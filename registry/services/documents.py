@@ -31,6 +31,8 @@ NONDISTRIBUTABLE = frozenset(
 )
 
 MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
+MOST_LINKS = 10_000
+"""Descriptors of one manifest: each costs the one transaction that stores it a look-up and a row."""
 LARGEST_SIZE = 2**63 - 1
 DEEPEST = 64
 
@@ -118,6 +120,8 @@ def describe(body: bytes, digest: Digest, media_type: str, fields: dict[str, Any
         if not isinstance(entries, list):
             raise ManifestInvalid(f"{field} is not a list")
         links += [link(role, entry, f"{field}[{position}]") for position, entry in enumerate(entries)]
+    if len(links) > MOST_LINKS:
+        raise ManifestInvalid(f"it has {len(links)} descriptors; the limit is {MOST_LINKS}")
     subject = fields.get("subject")
     return Document(
         body=body,

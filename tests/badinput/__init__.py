@@ -1,0 +1,1 @@
+"""Bad input of every kind against the running server, which must answer it all and lose nothing."""
