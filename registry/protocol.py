@@ -12,6 +12,9 @@ from registry.responses import failure
 HEAD_LIMIT = 128 * 1024
 """Bytes of a request line and headers: a header of 1,024 ranges has 20,000 and more."""
 
+TLS = b"\x16\x03"
+"""What a client begins with that tries whether TLS is spoken here, as most do: nothing to warn of."""
+
 HEAD_PATIENCE = 30.0
 """Seconds that the head of a request may take to arrive."""
 
@@ -36,7 +39,8 @@ class Protocol(HttpToolsProtocol):
             while data:
                 data = self.feed(data)
         except httptools.HttpParserError:
-            self.logger.warning("invalid HTTP request from %s", self.client)
+            if not data.startswith(TLS):
+                self.logger.warning("invalid HTTP request from %s", self.client)
             self.refuse(RequestInvalid())
         if self._aside > HEAD_LIMIT:  # Nought as soon as a head is complete.
             self.refuse(HeadersTooLarge(f"the limit is {HEAD_LIMIT} bytes"))

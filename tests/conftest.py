@@ -10,15 +10,20 @@ import pytest
 from tests.server import Server, running
 
 
+INTEROP = Path(__file__).parent / "interop"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+    parser.addoption("--interop", action="store_true", help="also run real clients against the registry")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--slow"):
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
+    for item in items:
+        if item.get_closest_marker("slow") and not config.getoption("--slow"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
+        if INTEROP in item.path.parents and not config.getoption("--interop"):
+            item.add_marker(pytest.mark.skip(reason="runs real clients: run with --interop"))
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,9 @@ async def list_(ctx: Context) -> Response:
 def after(ctx: Context) -> int:
     """Where the page starts: a number of ours, taken from a `Link`. Raises `ParameterInvalid`."""
     text = ctx.query("after")
-    number = 0 if text is None else parse_number(text)
+    if text is None:
+        return 0
+    number = parse_number(text)
     if number is None or number >= 2**63:
         raise ParameterInvalid(f"after is not from a Link of ours: {text[:100]}")
     return number
