@@ -152,7 +152,7 @@ class Endpoint:
         self._app = app
         self._rows: Mapping[str, Row] = {row.method: row for row in rows}
         self._refused = refused(app, rows)
-        self._allow = ", ".join(row.method for row in rows if row.action not in self._refused)
+        self._allow = ", ".join(row.method for row in rows if row.method not in self._refused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -217,8 +217,8 @@ class Endpoint:
             raise NotFound(ctx.scope["path"][:200])
         if row is None:
             raise MethodNotAllowed(f"{ctx.method} {ctx.scope['path'][:200]}", headers={"allow": self._allow})
-        if row.action in self._refused:
-            raise self._refused[row.action](headers={"allow": self._allow})
+        if row.method in self._refused:
+            raise self._refused[row.method](headers={"allow": self._allow})
         return await row.handler(ctx)
 
 
@@ -284,11 +284,11 @@ class Answer:
             pass
 
 
-def refused(app: App, rows: Sequence[Row]) -> dict[Action, type[RegistryError]]:
-    """What the settings do not let anybody do."""
+def refused(app: App, rows: Sequence[Row]) -> dict[str, type[RegistryError]]:
+    """The methods that the settings do not let anybody use."""
     if app.settings.read_only:
-        return {row.action: ReadOnly for row in rows if row.action in (Action.PUSH, Action.DELETE)}
-    return {} if app.settings.delete else {Action.DELETE: DeleteDisabled}
+        return {row.method: ReadOnly for row in rows if row.method not in ("GET", "HEAD")}
+    return {} if app.settings.delete else {row.method: DeleteDisabled for row in rows if row.action is Action.DELETE}
 
 
 def plainly_encoded(raw_path: bytes) -> None:
