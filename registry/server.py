@@ -94,6 +94,9 @@ def work(settings: Settings, listening: socket.socket, ready: Callable[[], None]
     """One worker's life. `supervisor`: a descriptor that ends when the supervisor has died."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(live(App(settings), settings, listening, ready, supervisor))
+    # All is closed: an impatient second signal must not turn that into a failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class Server(uvicorn.Server):

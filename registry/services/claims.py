@@ -1,6 +1,7 @@
 """Giving back claims on upload sessions, also where the disk is full and a row cannot be changed at the moment."""
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
@@ -32,6 +33,11 @@ class Claims:
             log.warning("upload stays claimed for now", upload=row.id, reason=str(error))
             if self._retry is None or self._retry.done():
                 self._retry = asyncio.create_task(self._keep_trying())
+
+    async def renew(self, row: UploadRow) -> None:
+        """Keep a claim for longer, if that can be: the driver's own lock still holds where it can't."""
+        with suppress(StorageFull, Unavailable):
+            await self._table.run(sessions.renew, row)
 
     async def settle(self) -> None:
         """Raises `StorageFull` or `Unavailable` while that cannot be."""

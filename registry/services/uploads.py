@@ -197,7 +197,7 @@ class Uploads:
 
         def renew() -> None:
             nonlocal timer
-            renewal: asyncio.Task[object] = loop.create_task(self._table.run(sessions.renew, row))
+            renewal: asyncio.Task[object] = loop.create_task(self._claims.renew(row))
             renewals.add(renewal)
             renewal.add_done_callback(renewals.discard)
             timer = loop.call_later(CLAIM.total_seconds() / 4, renew)

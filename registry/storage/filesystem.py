@@ -205,7 +205,14 @@ class FilesystemDriver(Driver):
             if os.fstat(fd).st_size != size:
                 raise UploadLost(f"{upload.name} holds {os.fstat(fd).st_size} bytes, not {size}")
             with full():
-                os.fdatasync(fd)
+                try:
+                    os.fdatasync(fd)
+                except OSError as error:
+                    if error.errno == errno.EIO:
+                        # A second sync would succeed without the pages that the first one could not write.
+                        upload.unlink(missing_ok=True)
+                        raise UploadLost(f"the disk failed to keep {upload.name}") from error
+                    raise
                 self._rename(upload, target)
         finally:
             os.close(fd)

@@ -1,0 +1,1 @@
+"""Nothing acknowledged is ever lost, nothing wrong is ever served: kills, power cuts, full disks, races."""
