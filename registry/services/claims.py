@@ -1,28 +1,144 @@
-"""Giving back claims on upload sessions, also where the disk is full and a row cannot be changed at the moment."""
+"""Claims on upload sessions: one request at a time writes to one, whatever happened to the one before (rule 5)."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
+import orjson
 import structlog
 
+from registry import hashing, host
 from registry.database import Database
-from registry.errors import StorageFull, Unavailable
+from registry.errors import ChunkOutOfOrder, StorageFull, Unavailable, UploadBusy, UploadUnknown
+from registry.hashing import Hasher
+from registry.names import RepositoryName
 from registry.services import sessions
-from registry.services.sessions import UploadRow
+from registry.services.sessions import CLAIM, UploadRow
+from registry.storage.driver import Driver, State, StoreFull, UploadLocked, UploadLost
 
 log = structlog.get_logger("uploads")
 
+PATIENCE = timedelta(seconds=3)
+"""How long to wait for another request on the same session: a client that lost its connection is back before us."""
+
+
 PAUSE = 0.5
-"""Seconds between two tries."""
+"""Seconds between two tries to give back what could not be given back."""
+
+
+class Claimed:
+    """A session that this request alone may write to, until it is given back."""
+
+    def __init__(self, row: UploadRow) -> None:
+        self.row = row
+        self.size = row.size
+        self.state: State = orjson.loads(row.state)
+        self.hasher: Hasher | None = hashing.start(row.algorithm) if row.size == 0 else None
+        if row.size:
+            self.hasher = hashing.resume(row.algorithm, row.hash)
 
 
 class Claims:
-    """The claims that this process has yet to give back; none, unless the disk is or was full."""
+    """The claims of this process, those too that it has yet to give back as the disk is or was full."""
 
-    def __init__(self, table: Database) -> None:
+    def __init__(self, table: Database, storage: Driver) -> None:
         self._table = table
+        self._storage = storage
+        self._process = host.process_id()
         self._owed: set[UploadRow] = set()
         self._retry: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def hold(
+        self, name: RepositoryName, upload_id: str, patience: timedelta = PATIENCE
+    ) -> AsyncIterator[Claimed]:
+        """The session, for this request alone as long as the block lasts.
+
+        Raises `UploadUnknown`, also where its bytes turn out to be lost; `UploadBusy`, `ChunkOutOfOrder`;
+        `StorageFull` for what the driver raises in the block."""
+        row = await self._take(name, upload_id, patience)
+        loop = asyncio.get_running_loop()
+        renewals: set[asyncio.Task[object]] = set()
+        timer: asyncio.TimerHandle
+
+        def renew() -> None:
+            nonlocal timer
+            renewal: asyncio.Task[object] = loop.create_task(self.renew(row))
+            renewals.add(renewal)
+            renewal.add_done_callback(renewals.discard)
+            timer = loop.call_later(CLAIM.total_seconds() / 4, renew)
+
+        timer = loop.call_later(CLAIM.total_seconds() / 4, renew)
+        try:
+            claimed = Claimed(row)
+            if self.doubtful(row):
+                await self._recover(claimed)
+            yield claimed
+        except UploadLost:
+            # Its bytes are gone: nothing can ever be added to it.
+            log.warning("upload lost", upload=upload_id, repository=name, size=row.size)
+            await self._table.run(sessions.forget, row)
+            raise UploadUnknown(upload_id) from None
+        except UploadLocked:
+            raise UploadBusy(upload_id) from None
+        except StoreFull as error:
+            raise StorageFull from error
+        finally:
+            timer.cancel()
+            await self.release(row)
+
+    async def _take(self, name: RepositoryName, upload_id: str, patience: timedelta) -> UploadRow:
+        """Claim the session, waiting a little for a request that has it."""
+        deadline = asyncio.get_running_loop().time() + patience.total_seconds()
+        seen: int | None = None
+        pause = 0.005
+        await self.settle()
+        while True:
+            row = await self._table.run(sessions.claim, name, upload_id, self._process)
+            if row is not None:
+                if seen is not None and row.size != seen:
+                    # The other request moved on: what this one meant to append at is no more (R-085).
+                    await self.release(row)
+                    raise ChunkOutOfOrder(f"the upload has {row.size} bytes by now")
+                return row
+            if seen is None:
+                seen = (await self.row(name, upload_id)).size
+            if asyncio.get_running_loop().time() >= deadline:
+                raise UploadBusy(upload_id)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.1)
+
+    async def row(self, name: RepositoryName, upload_id: str) -> UploadRow:
+        """The row as it is. Raises `UploadUnknown`."""
+        row = await self._table.lookup(sessions.FIND, of=upload_id, within=name)
+        if row is None:
+            raise UploadUnknown(upload_id[:64])
+        return row
+
+    def doubtful(self, row: UploadRow) -> bool:
+        """Whether the machine was started anew since: a power cut may have taken bytes that were never synced."""
+        return self._storage.volatile and row.size > 0 and row.boot != host.boot_id()
+
+    async def _recover(self, claimed: Claimed) -> None:
+        """Let only bytes count that are really there, hashed again: the saved hasher may vouch for lost ones."""
+        size = min(claimed.size, await self._storage.appended(claimed.state))
+        hasher = hashing.start(claimed.row.algorithm)
+        read = 0
+        if size:
+            async for block in self._storage.reread(claimed.state):
+                block = block[: size - read]
+                await asyncio.to_thread(hasher.update, block)
+                read += len(block)
+        log.info("upload recovered after a reboot", upload=claimed.row.id, claimed=claimed.size, found=read)
+        claimed.size, claimed.hasher = read, hasher
+        await self.save(claimed)
+
+    async def save(self, claimed: Claimed) -> None:
+        """Let the bytes count that were appended. Raises `UploadBusy` if the claim was lost."""
+        hasher = claimed.hasher.save() if claimed.hasher else None
+        if not await self._table.run(sessions.save, claimed.row, claimed.size, hasher, dump(claimed.state)):
+            raise UploadBusy(claimed.row.id)
 
     async def release(self, row: UploadRow) -> None:
         """Now, or as soon as it can be: a session must not stay claimed by nobody."""
@@ -52,3 +168,7 @@ class Claims:
                 await self.settle()
             except (StorageFull, Unavailable):
                 continue
+
+
+def dump(state: State) -> str:
+    return orjson.dumps(state).decode()

@@ -3,15 +3,11 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
-import orjson
-import structlog
-
-from registry import clock, hashing, host
+from registry import clock, hashing
 from registry.database import Database
 from registry.errors import (
     ChunkOutOfOrder,
@@ -26,19 +22,14 @@ from registry.hashing import Hasher
 from registry.names import ContentRange, Digest, RepositoryName
 from registry.services import sessions
 from registry.services.blobs import Blobs, key_of
-from registry.services.claims import Claims
-from registry.services.sessions import CLAIM, UploadRow
-from registry.storage.driver import Driver, State, StoreFull, UploadLocked, UploadLost
-
-log = structlog.get_logger("uploads")
+from registry.services.claims import Claimed, Claims, dump
+from registry.services.sessions import UploadRow
+from registry.storage.driver import Driver, State, StoreFull
 
 WHOLE = 1024 * 1024
 """Bytes of a body that is stored at once, without passing through an upload."""
 
 HASHED_ON_THE_LOOP = 128 * 1024
-
-PATIENCE = timedelta(seconds=3)
-"""How long to wait for another request on the same session: a client that lost its connection is back before us."""
 
 
 class Body(Protocol):
@@ -60,18 +51,6 @@ class Progress(NamedTuple):
     size: int
 
 
-class Claimed:
-    """A session that this request alone may write to, until it is given back."""
-
-    def __init__(self, row: UploadRow) -> None:
-        self.row = row
-        self.size = row.size
-        self.state: State = orjson.loads(row.state)
-        self.hasher: Hasher | None = hashing.start(row.algorithm) if row.size == 0 else None
-        if row.size:
-            self.hasher = hashing.resume(row.algorithm, row.hash)
-
-
 class Uploads:
     """The open sessions of all repositories."""
 
@@ -79,8 +58,7 @@ class Uploads:
         self._table = table
         self._storage = storage
         self._blobs = blobs
-        self._claims = Claims(table)
-        self._process = host.process_id()
+        self._claims = Claims(table, storage)
 
     async def start(self, name: RepositoryName, algorithm: str) -> Progress:
         """A new session, whose bytes are hashed by `algorithm` as they pass; any other one may be named at the end."""
@@ -91,9 +69,9 @@ class Uploads:
 
     async def status(self, name: RepositoryName, upload_id: str) -> Progress:
         """Where to continue. Raises `UploadUnknown`."""
-        row = await self._row(name, upload_id)
-        if self._doubtful(row):
-            async with self._claim(name, upload_id) as claimed:
+        row = await self._claims.row(name, upload_id)
+        if self._claims.doubtful(row):
+            async with self._claims.hold(name, upload_id) as claimed:
                 return Progress(upload_id, claimed.size)
         return Progress(upload_id, row.size)
 
@@ -101,7 +79,7 @@ class Uploads:
         """Add the body to the end. What came of a body that was cut off counts.
 
         Raises `UploadUnknown`, `ChunkOutOfOrder`, `UploadBusy`, `SizeInvalid`, `StorageFull`."""
-        async with self._claim(name, upload_id) as claimed:
+        async with self._claims.hold(name, upload_id) as claimed:
             in_order(claimed, place)
             await self._receive(claimed, body, place)
             return Progress(upload_id, claimed.size)
@@ -118,7 +96,7 @@ class Uploads:
 
         A chunk out of order is refused before the digest is looked at (R-076), and the session survives every
         refusal but a digest that does not match. Raises what `append` does, what `expected` does, `DigestInvalid`."""
-        async with self._claim(name, upload_id) as claimed:
+        async with self._claims.hold(name, upload_id) as claimed:
             in_order(claimed, place)
             digest = expected()
             if claimed.size == 0 and body.length is not None and body.length <= WHOLE:
@@ -154,7 +132,7 @@ class Uploads:
 
     async def cancel(self, name: RepositoryName, upload_id: str) -> None:
         """Drop the session and its bytes (R-092). Raises `UploadUnknown`, `UploadBusy`."""
-        async with self._claim(name, upload_id) as claimed:
+        async with self._claims.hold(name, upload_id) as claimed:
             await self._drop(claimed)
 
     async def expire(self, age: timedelta) -> int:
@@ -176,7 +154,7 @@ class Uploads:
 
     async def _expire(self, row: UploadRow) -> bool:
         try:
-            async with self._claim(RepositoryName(row.repository), row.id, patience=timedelta(0)) as claimed:
+            async with self._claims.hold(RepositoryName(row.repository), row.id, patience=timedelta(0)) as claimed:
                 if claimed.row.size == row.size and claimed.row.state == row.state:
                     await self._drop(claimed)
                     return True
@@ -186,95 +164,14 @@ class Uploads:
 
     # Below: everything happens on a claimed session.
 
-    @asynccontextmanager
-    async def _claim(
-        self, name: RepositoryName, upload_id: str, patience: timedelta = PATIENCE
-    ) -> AsyncIterator[Claimed]:
-        row = await self._take(name, upload_id, patience)
-        loop = asyncio.get_running_loop()
-        renewals: set[asyncio.Task[object]] = set()
-        timer: asyncio.TimerHandle
-
-        def renew() -> None:
-            nonlocal timer
-            renewal: asyncio.Task[object] = loop.create_task(self._claims.renew(row))
-            renewals.add(renewal)
-            renewal.add_done_callback(renewals.discard)
-            timer = loop.call_later(CLAIM.total_seconds() / 4, renew)
-
-        timer = loop.call_later(CLAIM.total_seconds() / 4, renew)
-        try:
-            claimed = Claimed(row)
-            if self._doubtful(row):
-                await self._recover(claimed)
-            yield claimed
-        except UploadLost:
-            # Its bytes are gone: nothing can ever be added to it.
-            log.warning("upload lost", upload=upload_id, repository=name, size=row.size)
-            await self._table.run(sessions.forget, row)
-            raise UploadUnknown(upload_id) from None
-        except UploadLocked:
-            raise UploadBusy(upload_id) from None
-        except StoreFull as error:
-            raise StorageFull from error
-        finally:
-            timer.cancel()
-            await self._claims.release(row)
-
-    async def _take(self, name: RepositoryName, upload_id: str, patience: timedelta) -> UploadRow:
-        """Claim the session, waiting a little for a request that has it."""
-        deadline = asyncio.get_running_loop().time() + patience.total_seconds()
-        seen: int | None = None
-        pause = 0.005
-        await self._claims.settle()
-        while True:
-            row = await self._table.run(sessions.claim, name, upload_id, self._process)
-            if row is not None:
-                if seen is not None and row.size != seen:
-                    # The other request moved on: what this one meant to append at is no more (R-085).
-                    await self._claims.release(row)
-                    raise ChunkOutOfOrder(f"the upload has {row.size} bytes by now")
-                return row
-            if seen is None:
-                seen = (await self._row(name, upload_id)).size
-            if asyncio.get_running_loop().time() >= deadline:
-                raise UploadBusy(upload_id)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 0.1)
-
-    async def _row(self, name: RepositoryName, upload_id: str) -> UploadRow:
-        """The row as it is. Raises `UploadUnknown`."""
-        row = await self._table.lookup(sessions.FIND, of=upload_id, within=name)
-        if row is None:
-            raise UploadUnknown(upload_id[:64])
-        return row
-
-    def _doubtful(self, row: UploadRow) -> bool:
-        """Whether the machine was started anew since: a power cut may have taken bytes that were never synced."""
-        return self._storage.volatile and row.size > 0 and row.boot != host.boot_id()
-
-    async def _recover(self, claimed: Claimed) -> None:
-        """Let only bytes count that are really there, hashed again: the saved hasher may vouch for lost ones."""
-        size = min(claimed.size, await self._storage.appended(claimed.state))
-        hasher = hashing.start(claimed.row.algorithm)
-        read = 0
-        if size:
-            async for block in self._storage.reread(claimed.state):
-                block = block[: size - read]
-                await asyncio.to_thread(hasher.update, block)
-                read += len(block)
-        log.info("upload recovered after a reboot", upload=claimed.row.id, claimed=claimed.size, found=read)
-        claimed.size, claimed.hasher = read, hasher
-        await self._save(claimed)
-
     async def _receive(self, claimed: Claimed, body: Body, place: ContentRange | None) -> None:
         """Append the body and let it count; of one that is cut off, what came."""
         try:
             await self._append(claimed, body, place)
         except ClientGone:
-            await self._save(claimed)
+            await self._claims.save(claimed)
             raise
-        await self._save(claimed)
+        await self._claims.save(claimed)
 
     async def _append(self, claimed: Claimed, body: Body, place: ContentRange | None) -> None:
         if body.length == 0:
@@ -314,11 +211,6 @@ class Uploads:
         if end is not None and size != end:
             raise SizeInvalid("the body is shorter than its Content-Range")
         return size, state
-
-    async def _save(self, claimed: Claimed) -> None:
-        hasher = claimed.hasher.save() if claimed.hasher else None
-        if not await self._table.run(sessions.save, claimed.row, claimed.size, hasher, dump(claimed.state)):
-            raise UploadBusy(claimed.row.id)
 
     async def _store_whole(self, name: RepositoryName, digest: Digest, body: Body, claimed: Claimed | None) -> None:
         """A body that is small enough to be held: hashed, stored and linked without an upload."""
@@ -400,10 +292,6 @@ def in_order(claimed: Claimed, place: ContentRange | None) -> None:
 def matches(expected: Digest, found: Digest) -> None:
     if expected != found:
         raise DigestInvalid(f"the content has the digest {found}")
-
-
-def dump(state: State) -> str:
-    return orjson.dumps(state).decode()
 
 
 def ignore(block: object) -> None:
