@@ -37,6 +37,7 @@ def case(
 
     def register(function: Function) -> Function:
         first = requirements.find(judged_by[0])
+        names = (official,) if isinstance(official, str) else tuple(official)
         for identity in judged_by:
             requirements.find(identity)
         module = function.__module__.rpartition(".")[2]
@@ -52,9 +53,9 @@ def case(
                 since=since or first.since,
                 duty=duty or first.duty,
                 requirements=judged_by,
-                official=(official,) if isinstance(official, str) else tuple(official),
+                official=tuple(name.replace("{variant}", variant) for name in names),
                 function=partial(run_variant, function, variant) if variant else function,
-                api=api,
+                api=api.replace("{variant}", variant),
                 data=data.replace("{variant}", variant),
             )
         return function

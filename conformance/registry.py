@@ -6,6 +6,7 @@ import json
 import random
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
@@ -168,6 +169,26 @@ class Registry:
         host = urlsplit(self.target.url).netloc.encode()
         return self.wire.raw(self.target.url, *(piece.replace(b"{host}", host) for piece in pieces), **options)
 
+    def together(self, *calls: Callable[["Registry"], Any]) -> list[Any]:
+        """What these give, all called at once, each with a view of its own. Raises what the first of them raises."""
+        views = [Registry(self.target, self.wire.sibling(), self._case_id) for _ in calls]
+        try:
+            with ThreadPoolExecutor(len(calls)) as pool:
+                return list(pool.map(lambda call, view: call(view), calls, views))
+        finally:
+            for view in views:
+                self.exchanges.extend(view.exchanges)
+                view.wire.close()
+
+    def credentials(self, method: str, path: str) -> list[tuple[str, str]]:
+        """The headers of a login for `raw`: those that worked for this request before, or else the user's own."""
+        known = self.target.tokens.get(f"{method} {urlsplit(self.url(path)).path}")
+        if self.target.token:
+            return [("Authorization", f"Bearer {self.target.token}")]
+        if known is not None:
+            return [known]
+        return [basic(self.target.user, self.target.password)] if self.target.user else []
+
     # Paths
 
     def blob_path(self, digest: str, name: str | None = None) -> str:
@@ -258,7 +279,8 @@ class Registry:
     def status(self, answer: Answer, wanted: int | Sequence[int], requirement: str, what: str = "") -> None:
         """The answer has this status, or one of these."""
         allowed = (wanted,) if isinstance(wanted, int) else tuple(wanted)
-        expected = f"status {' or '.join(map(str, allowed))}{f' for {what}' if what else ''}"
+        wording = f"{wanted[0]} to {wanted[-1]}" if isinstance(wanted, range) else " or ".join(map(str, allowed))
+        expected = f"status {wording}{f' for {what}' if what else ''}"
         self.that(answer.status in allowed, requirement, expected, f"status {answer.status}")
 
     def location(self, answer: Answer, requirement: str) -> str:
@@ -305,6 +327,16 @@ class Registry:
     def allows(self, behaviour: str) -> bool:
         """Whether the user said that the operator has chosen this (`--allow`)."""
         return behaviour in self.target.allow
+
+    def needs(self, algorithm: str) -> None:
+        """Skips where blobs cannot be pushed by digests of this algorithm, an option for all but sha256 (I-004)."""
+
+        def ask() -> bool:
+            blob = Content(self._case_id.encode(), algorithm)
+            return self.put(self.start_upload(), [OCTETS], blob.data, digest=blob.digest).status != 400
+
+        if algorithm != "sha256" and not self.offers(algorithm, ask):
+            self.skip(f"{algorithm} is not supported")
 
     def offers(self, option: str, ask: Callable[[], bool]) -> bool:
         """Whether the registry offers an option: asked once in a run, by whoever needs to know first."""

@@ -80,6 +80,12 @@ class Wire:
         self._deadline = time.monotonic() + timeout
         self._aborted = False
 
+    def sibling(self) -> "Wire":
+        """Another one for the same case, with what is left of its time: for requests at the same moment."""
+        other = Wire(self.timeout, self._context)
+        other._deadline = self._deadline
+        return other
+
     def request(
         self, method: str, url: str, headers: Headers = (), body: Body = None, *, follow: bool = True
     ) -> Answer:
@@ -96,8 +102,12 @@ class Wire:
             url = target
         raise Broken(f"more than {MOST_REDIRECTS} redirects")
 
-    def raw(self, url: str, *pieces: bytes, pause: float = 0.05, half_close: bool = False) -> bytes:
-        """Send bytes as they are, on a connection of their own, and all that comes back until it falls silent."""
+    def raw(
+        self, url: str, *pieces: bytes, pause: float = 0.05, half_close: bool = False, most: int = MOST_BODY
+    ) -> bytes:
+        """Send bytes as they are, on a connection of their own, and all that comes back until it falls silent.
+
+        Hangs up when `most` bytes have come."""
         parts = urlsplit(url)
         started = time.monotonic()
         received, error = b"", ""
@@ -109,7 +119,7 @@ class Wire:
                         time.sleep(pause)
                 if half_close:
                     connection.shutdown(socket.SHUT_WR)
-                received = self._drain(connection)
+                received = self._drain(connection, most)
         except OSError as problem:
             error = str(problem)
         sent = b"".join(pieces)
@@ -143,11 +153,11 @@ class Wire:
             connection.close()
         self._open.clear()
 
-    def _drain(self, connection: socket.socket) -> bytes:
+    def _drain(self, connection: socket.socket, most: int) -> bytes:
         received = b""
         connection.settimeout(min(2.0, self._left()))
         with contextlib.suppress(TimeoutError, ConnectionError):
-            while len(received) < MOST_BODY and (piece := connection.recv(65536)):
+            while len(received) < most and (piece := connection.recv(min(65536, most - len(received)))):
                 received += piece
                 connection.settimeout(min(0.5, self._left()))
         return received
@@ -155,6 +165,7 @@ class Wire:
     def _connect(self, scheme: str, netloc: str) -> socket.socket:
         host, _, port = netloc.rpartition("@")[2].partition(":")
         plain = socket.create_connection((host, int(port or (443 if scheme == "https" else 80))), self._left())
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if scheme == "https":
             return (self._context or ssl.create_default_context()).wrap_socket(plain, server_hostname=host)
         return plain
@@ -193,6 +204,10 @@ class Wire:
             # A connection that rested may be closed by the server just as it is used: that judges nothing.
             if not reused or self._aborted or not isinstance(body, bytes | None):
                 raise
+        except BaseException:
+            self._forget(key)
+            raise
+        try:
             return self._send(key, method, url, headers, body, started)
         except BaseException:
             self._forget(key)
@@ -202,7 +217,8 @@ class Wire:
         self, key: tuple[str, str], method: str, url: str, headers: Headers, body: Body, started: float
     ) -> Answer:
         connection = self._open.get(key)
-        if connection is None:
+        # A request that failed leaves its connection closed.
+        if connection is None or connection.sock is None:
             connection = http.client.HTTPConnection(key[1].rpartition("@")[2])
             connection.sock = self._connect(*key)
             self._open[key] = connection
@@ -257,6 +273,8 @@ class Wire:
             if not piece:
                 if response.length:
                     raise http.client.IncompleteRead(b"", response.length)
+                # Before Python 3.12 nobody else does when all of a length was read: the connection is in use till then.
+                response.close()
                 return b"".join(pieces)
             self._left()
             pieces.append(piece)

@@ -18,11 +18,12 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 class Hangup(Exception):
-    """Close the connection: before an answer, or after `sent` bytes of its body."""
+    """Close the connection: before an answer, after `sent` bytes of its body, or after `raw` bytes that are no ASGI."""
 
-    def __init__(self, reply: "Reply | None" = None, sent: int = 0) -> None:
+    def __init__(self, reply: "Reply | None" = None, sent: int = 0, raw: bytes = b"") -> None:
         self.reply = reply
         self.sent = sent
+        self.raw = raw
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Request:
     body: bytes
     chunked: bool
     state: dict[str, Any] = field(default_factory=dict)
+    cut: bool = False
+    """The client left before the end of its body. Only told to a `cut_mutant`; for others it never asked."""
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key == name), None)
@@ -139,17 +142,23 @@ class Mutant(NamedTuple):
     name: str
     fault: str
     function: Fault
+    cuts: bool = False
 
 
 MUTANTS: dict[str, Mutant] = {}
 
 
-def mutant(function: Fault) -> Fault:
+def mutant(function: Fault, cuts: bool = False) -> Fault:
     name = f"{function.__module__.rpartition('.')[2]}/{function.__name__}"
     assert name not in MUTANTS, name
     assert function.__doc__, name
-    MUTANTS[name] = Mutant(name, function.__doc__.strip().split("\n")[0], function)
+    MUTANTS[name] = Mutant(name, function.__doc__.strip().split("\n")[0], function, cuts)
     return function
+
+
+def cut_mutant(function: Fault) -> Fault:
+    """A mutant that gets requests whose body was cut off, too."""
+    return mutant(function, cuts=True)
 
 
 Scope = MutableMapping[str, Any]
@@ -175,10 +184,14 @@ class Layer:
             await self._registry(scope, receive, send)
             return
         body = b""
+        cut = False
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                return
+                if not self.current.cuts:
+                    return
+                cut = True
+                break
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
@@ -191,6 +204,7 @@ class Layer:
             body=body,
             chunked=any(k == "transfer-encoding" for k, _ in headers),
             state=self.state,
+            cut=cut,
         )
 
         async def call(asked: Request) -> Reply:
@@ -202,6 +216,8 @@ class Layer:
             if hangup.reply is not None:
                 await self._send(send, hangup.reply, hangup.sent)
             # There is no way to say it in ASGI.
+            if hangup.raw:
+                send.__self__.transport.write(hangup.raw)  # type: ignore[attr-defined]
             send.__self__.transport.close()  # type: ignore[attr-defined]
             await asyncio.sleep(0.02)
             return
@@ -217,6 +233,7 @@ class Layer:
         length = ("transfer-encoding", "chunked") if asked.chunked else ("content-length", str(len(asked.body)))
         inner["headers"] = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in (*kept, length)]
         sent = False
+        answered = asyncio.Event()
         status = 0
         found: Pairs = ()
         pieces: list[bytes] = []
@@ -224,6 +241,8 @@ class Layer:
         async def receive() -> MutableMapping[str, Any]:
             nonlocal sent
             if sent:
+                # As long as it answers the client is there: a stream would end early.
+                await answered.wait()
                 return {"type": "http.disconnect"}
             sent = True
             return {"type": "http.request", "body": asked.body, "more_body": False}
@@ -236,7 +255,10 @@ class Layer:
             else:
                 pieces.append(message.get("body", b""))
 
-        await self._registry(inner, receive, send)
+        try:
+            await self._registry(inner, receive, send)
+        finally:
+            answered.set()
         length_told = next((int(v) for k, v in found if k == "content-length"), None)
         rest = tuple(pair for pair in found if pair[0] != "content-length")
         return Reply(status, rest, b"".join(pieces), length_told if asked.method == "HEAD" else None)

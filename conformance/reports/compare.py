@@ -117,7 +117,7 @@ def markdown(comparison: Comparison) -> str:
         text += ["", f"### {_escaped(api)}", ""]
         text += [*_markdown_row("Case", names), *_markdown_row("---", ["---"] * len(names))]
         for row in rows:
-            text += _markdown_row(_escaped(row.case.id), [SYMBOLS[cell.verdict] for cell in row.cells])
+            text += _markdown_row(_code(row.case.id), [SYMBOLS[cell.verdict] for cell in row.cells])
     return "\n".join(text[1:]) + "\n"
 
 
@@ -140,3 +140,8 @@ def _markdown_row(first: str, cells: Sequence[str]) -> list[str]:
 def _escaped(text: str) -> str:
     """Text in which Markdown and HTML find nothing to do."""
     return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>()#+!|~&$@" else letter for letter in line(text))
+
+
+def _code(text: str) -> str:
+    """The same as a code span, in which only a backtick and, in a table, a bar mean something."""
+    return "`" + line(text).replace("`", "'").replace("|", "\\|") + "`"

@@ -4,7 +4,7 @@ import base64
 import re
 import shlex
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from conformance.model import Exchange, Message
 from conformance.reports.redact import PLACEHOLDERS, SECRET, header
@@ -69,7 +69,7 @@ def _headers(exchange: Exchange) -> list[str]:
 def _deliberate(name: str, value: str, exchange: Exchange) -> bool:
     """Whether a header that curl would send by itself has another value here than curl would give it."""
     if name == "host":
-        return value != urlsplit(exchange.url).netloc.rpartition("@")[2]
+        return value != _authority(exchange.url)
     if name == "content-length":
         return value != str(exchange.request.size) or value == "0"
     return name == "transfer-encoding" and exchange.request.size is not None
@@ -92,15 +92,20 @@ def _body(request: Message) -> tuple[str, list[str], list[str]]:
 
 def _raw(exchange: Exchange) -> Command:
     """Bytes that no HTTP client would send."""
-    parts = urlsplit(exchange.url.partition(" ")[0])
-    host, _, port = parts.netloc.rpartition("@")[2].partition(":")
-    if parts.scheme == "https":
+    host, _, port = _authority(exchange.url.partition(" ")[0]).partition(":")
+    if exchange.url.startswith("https:"):
         to = f"openssl s_client -quiet -connect {shlex.quote(f'{host}:{port or 443}')}"
     else:
         to = f"nc {shlex.quote(host)} {shlex.quote(port or '80')}"
     if exchange.request.size != len(exchange.request.body):
         return Command(f"{to} < request.bin", f"request.bin must hold {exchange.request.size or 0:,} bytes.")
     return Command(f"printf %s {_base64(exchange.request.body)} | base64 -d | {to}")
+
+
+def _authority(url: str) -> str:
+    """Host and port; of what is no URL, nothing. (The standard library's parser raises.)"""
+    found = re.match(r"\w+://(?:[^/?#]*@)?([^/?#]*)", url)
+    return found[1] if found else ""
 
 
 def _address(url: str) -> str:

@@ -1,6 +1,6 @@
 """A result in words: what was asked, what was sent, what came back, and how to see it again."""
 
-from conformance.model import Exchange, Message, Outcome, Requirement, Result
+from conformance.model import Exchange, Message, Requirement, Result
 from conformance.reports.curl import command
 from conformance.reports.summary import requirements
 from conformance.reports.text import line, remainder, shown
@@ -65,8 +65,10 @@ def again(exchange: Exchange) -> list[str]:
     return [*repeat.text.split("\n"), *([f"({repeat.hint})"] if repeat.hint else [])]
 
 
-def left_out(result: Result) -> bool:
-    return result.outcome in (Outcome.SKIPPED, Outcome.DISABLED)
+def relative(url: str, target: str) -> str:
+    """The URL without the registry's own part, by which its exchanges do not differ."""
+    prefix = target.rstrip("/") + "/"
+    return "/" + url.removeprefix(prefix) if url.startswith(prefix) else url
 
 
 def _message(message: Message, mark: str, limit: int) -> list[str]:

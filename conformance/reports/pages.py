@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -11,8 +12,8 @@ from conformance.reports import explain, summary
 from conformance.reports.curl import command
 from conformance.reports.text import line, visible
 
-LIMIT = 2048
-"""Bytes of a body that a page shows."""
+LIMIT, BRIEF = 2048, 256
+"""Bytes of a body that a page shows, and of one that nothing was wrong with."""
 
 
 def render(template: str, **values: object) -> str:
@@ -23,7 +24,9 @@ def render(template: str, **values: object) -> str:
     return page
 
 
+@cache
 def _environment() -> Environment:
+    """Made once: compiling a template takes longer than filling it in."""
     environment = Environment(
         loader=PackageLoader("conformance.reports"),
         autoescape=True,
@@ -32,7 +35,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"line": line, "visible": visible}
-    environment.globals |= {"explain": explain, "summary": summary, "command": command, "limit": LIMIT}
+    environment.globals |= {"explain": explain, "summary": summary, "command": command, "limit": LIMIT, "brief": BRIEF}
     return environment
 
 

@@ -79,8 +79,10 @@ class Live:
 
     def end(self, run: Run) -> None:
         """All cases have ended, or none could begin."""
-        self._progress.stop()
-        self._console.print(Text(f"{len(run.results)} cases in {run.seconds:.1f} s"), soft_wrap=True)
+        if self._console.is_terminal:
+            self._progress.stop()
+        if run.results:
+            self._console.print(Text(f"{len(run.results)} cases in {run.seconds:.1f} s"), soft_wrap=True)
 
     def _show(self, case: Case) -> None:
         """The case that has been running longest is what the user waits for."""
@@ -172,8 +174,8 @@ def _reasons(run: Run, verdict: str) -> list[RenderableType]:
         return []
     parts: list[RenderableType] = [Text(f"{summary.LABELS[verdict].capitalize()}:", STYLES[verdict])]
     for reason, cases in reasons.items():
-        parts.append(Padding(Text(line(reason)), (0, 0, 0, 2)))
-        parts.append(Padding(Text(line(", ".join(cases)), "dim"), (0, 0, 0, 4)))
+        parts.append(Padding(Text(line(reason)), (0, 0, 0, 2), expand=False))
+        parts.append(Padding(Text(line(", ".join(cases)), "dim"), (0, 0, 0, 4), expand=False))
     return [*parts, Text()]
 
 
@@ -186,7 +188,7 @@ def _explained(result: Result, title: str) -> list[RenderableType]:
     ]
     for requirement in summary.requirements(result):
         parts.append(Text(visible(explain.duty(requirement)), "bold blue"))
-        parts.append(Padding(Text(visible(requirement.text)), (0, 0, 0, 4)))
+        parts.append(Padding(Text(visible(requirement.text)), (0, 0, 0, 4), expand=False))
     if result.finding is not None:
         parts.append(Text.assemble(("Expected: ", "green"), visible(result.finding.expected)))
         parts.append(Text.assemble(("Got:      ", "red"), visible(result.finding.got)))

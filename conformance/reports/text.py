@@ -7,17 +7,23 @@ DUMPED = 256
 
 WIDTH = 16
 
+_KEPT = dict.fromkeys(map(ord, "\n\t"))
+_BREAKS = dict.fromkeys(map(ord, "\r\n\t"))
+_DOTTED = bytes(byte if 32 <= byte < 127 else ord(".") for byte in range(256))
 
-def visible(text: str, keep: str = "\n\t") -> str:
-    """The text with everything that is no printable character written as an escape, such as `\\x1b`."""
-    if text.isprintable():
+
+def visible(text: str) -> str:
+    """The text with everything that is no printable character written as an escape, such as `\\x1b`; lines stay."""
+    if text.translate(_KEPT).isprintable():
         return text
-    return "".join(letter if letter.isprintable() or letter in keep else escape(letter) for letter in text)
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else escape(letter) for letter in text)
 
 
 def line(text: str) -> str:
     """The same on one line."""
-    return visible(text, keep="")
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else escape(letter) for letter in text)
 
 
 def escape(letter: str) -> str:
@@ -44,7 +50,9 @@ def remainder(body: bytes, size: int | None, limit: int) -> str:
 def is_text(body: bytes) -> bool:
     """Whether most of it can be read; a stray control character does not make a text binary."""
     sample = decoded(body[:512], whole=False)
-    odd = sum(not letter.isprintable() and letter not in "\r\n\t" for letter in sample) + sample.count("\\x")
+    odd = sample.count("\\x")
+    if not sample.translate(_BREAKS).isprintable():
+        odd += sum(not letter.isprintable() and letter not in "\r\n\t" for letter in sample)
     return odd * 10 <= len(sample)
 
 
@@ -58,6 +66,6 @@ def dump(body: bytes) -> str:
     rows = []
     for start in range(0, len(body), WIDTH):
         row = body[start : start + WIDTH]
-        plain = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        plain = row.translate(_DOTTED).decode("ascii")
         rows.append(f"{start:06x}  {row.hex(' '):<{WIDTH * 3 - 1}}  {plain}")
     return "\n".join(rows)

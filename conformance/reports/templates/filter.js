@@ -44,6 +44,9 @@ if (bar) {
   // A browser keeps what was typed when the page is loaded again.
   apply();
 }
+// On a telephone the tables would stand before what failed for two screens.
+const tables = document.querySelector(".tables");
+if (tables && matchMedia("(max-width: 32rem)").matches) tables.open = false;
 for (const button of document.querySelectorAll(".copy")) {
   button.hidden = false;
   button.addEventListener("click", () => copy(button));

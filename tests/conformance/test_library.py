@@ -1,0 +1,137 @@
+"""The kit in another project: its README's example in that project's pytest, and the wheel in an empty environment."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server import Server
+from tests.test_readme import pattern, steps
+
+KIT = Path(__file__).parents[2] / "conformance"
+README = (KIT / "README.md").read_text()
+SESSIONS = re.findall(r"```console\n(.*?)```", README, re.S)
+[EXAMPLE] = re.findall(r"```python\n(.*?)```", README, re.S)
+
+NOT_OURS = "registry"
+"""The server's package: the kit must not need it."""
+
+
+def project(folder: Path, text: str = EXAMPLE) -> Path:
+    folder.mkdir()
+    (folder / "test_my_registry.py").write_text(text)
+    return folder
+
+
+def run_pytest(folder: Path, url: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("REGISTRY_", "OCI_", "PYTEST_"))}
+    environ |= {"MY_REGISTRY": url, "PYTHONPATH": str(KIT.parent)}
+    command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-p", "no:xdist", *words]
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_the_example(server: Server, tmp_path: Path) -> None:
+    done = run_pytest(project(tmp_path / "mine"), server.url, "-v")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"test_conformance\[blobs/\S+-R-030\S*\] PASSED", done.stdout)
+    assert "failed" not in done.stdout
+
+
+def test_tests_are_chosen_by_requirement(server: Server, tmp_path: Path) -> None:
+    folder = project(tmp_path / "mine")
+    done = run_pytest(folder, server.url, "--collect-only", "-q", "-k", "R-030")
+    chosen = [line for line in done.stdout.splitlines() if "::" in line]
+    assert chosen
+    assert all("R-030" in line for line in chosen)
+
+
+def test_a_registry_that_is_wrong_fails(tmp_path: Path) -> None:
+    """A server that knows nothing: failures say which requirement, and what to type to see it again."""
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as server:  # fmt: skip
+        try:
+            assert server.stdout is not None
+            found = re.search(r"port (\d+)", server.stdout.readline())
+            assert found is not None
+            folder = project(tmp_path / "mine", EXAMPLE.replace("blobs/", "blobs/get["))
+            done = run_pytest(folder, f"http://127.0.0.1:{found[1]}")
+        finally:
+            server.kill()
+    assert done.returncode == 1
+    assert "R-050 MUST" in done.stdout
+    assert "curl" in done.stdout
+
+
+def test_nobody_there_is_a_failure_and_no_pass(tmp_path: Path) -> None:
+    folder = project(tmp_path / "mine", EXAMPLE.replace("blobs/", "blobs/get["))
+    done = run_pytest(folder, "http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "could not be judged" in done.stdout
+
+
+def test_nothing_of_the_server_is_imported(tmp_path: Path) -> None:
+    """The command with every case loaded, and the pytest classes, in an interpreter without the server."""
+    script = f"""
+import sys
+class Nowhere:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == {NOT_OURS!r}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Nowhere())
+import conformance.pytest_plugin, conformance.coverage
+from conformance.cli import main
+assert main(["--list"]) == 0
+assert main(["driver", "memory:"]) == 2
+assert not [name for name in sys.modules if name.split(".")[0] == {NOT_OURS!r}]
+"""
+    environ = {**os.environ, "PYTHONPATH": str(KIT.parent)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "needs the packages holdfast" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_readme_alone_is_enough(server: Server, tmp_path: Path) -> None:
+    """From the folder alone, into an empty environment; downloads what the kit needs."""
+    folder = tmp_path / "kit"
+    shutil.copytree(KIT, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("REGISTRY_", "OCI_", "PYTHON"))}
+    # The image that the README looks at without pushing.
+    prepared = [sys.executable, "-m", "conformance", server.url, "--only", "read_only/tags", "--seed", "1"]
+    subprocess.run([*prepared, "--repository", "conformance/readme", "--fixed-repositories"], check=True)
+    tag = httpx.get(f"{server.url}/v2/conformance/readme/tags/list").json()["tags"][0]
+    for session in SESSIONS:
+        for command, printed in steps(session):
+            here = command.replace("http://localhost:5000", server.url).replace("readme:latest", f"readme:{tag}")
+            done = subprocess.run(
+                ["bash", "-c", here],
+                cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, f"{command}\n{done.stdout}"
+            assert re.fullmatch(pattern(printed), done.stdout.rstrip("\n"), re.S), f"{command}\n{done.stdout}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_the_wheel_holds(tmp_path: Path) -> None:
+    """The package and what it reads; neither wrong registries nor anything of the server."""
+    venv.create(tmp_path / "env", with_pip=True)
+    pip = tmp_path / "env" / "bin" / "pip"
+    subprocess.run([pip, "wheel", "--quiet", "--no-deps", "-w", tmp_path, KIT], check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"conformance"}
+    assert not [name for name in names if "mutants" in name or "results" in name]
+    assert {"conformance/requirements.toml", "conformance/reports/schema.json"} <= set(names)
+    assert "conformance/reports/templates/report.html.j2" in names
