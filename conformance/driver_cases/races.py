@@ -266,9 +266,9 @@ class RaceCases(Cases):
         assert await driver.appended(state) == len(data)
         await driver.finish(state, name, len(data))
         await driver.finish(state, name, len(data))
-        blocks = driver.reread(await send(driver, left := await begin(driver), 0, data[:MIB]))
-        await anext(blocks)
-        await drop(blocks)
+        unfinished = driver.reread(await send(driver, left := await begin(driver), 0, data[:MIB]))
+        await anext(unfinished)
+        await drop(unfinished)
         await driver.abort(left)
         with pytest.raises(UploadLost):
             await driver.append(left, 1)
