@@ -43,6 +43,12 @@ def index_and_image(r: Registry) -> None:
     refused(r, both, "R-134", OCI_INDEX)
 
 
+@case("D-M8", category=Category.DOCKER, api=BY_TAG)
+def byte_order_mark(r: Registry) -> None:
+    """A whole manifest behind a byte order mark is refused with MANIFEST_INVALID."""
+    refused(r, Content(b"\xef\xbb\xbf" + r.image().data), "D-M8")
+
+
 VERSIONS: dict[str, Any] = {"missing": None, "1": 1, "3": 3, "a-string": "2"}
 
 

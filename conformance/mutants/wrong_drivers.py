@@ -4,6 +4,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -172,7 +173,7 @@ class ReadersLeak(FilesystemDriver):
     """A read never closes its file."""
 
     async def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
-        if await self.size(key):
+        with suppress(OSError):  # a race for the file is not what is wrong here
             os.open(self._path(key), os.O_RDONLY)
         async for block in super().read(key, start, length):
             yield block
