@@ -107,13 +107,17 @@ def run(words: Sequence[str]) -> int:
 def finish(done: Run, end: Callable[[Run], None], console: "Console", reports: dict[str, Path]) -> int:
     """Show a run, write its reports, and say how it ended."""
     from conformance.reports import terminal
+    from conformance.reports.redact import redacted
+    from conformance.reports.text import line
 
+    end(done)
     if not done.trouble:
-        end(done)
         terminal.show(done, console)
     write(done, reports)
     if done.trouble:
-        return complain(done.trouble if done.target in done.trouble else f"{done.target}: {done.trouble}")
+        # What the server said is neither to be obeyed by the terminal nor to give a secret away.
+        told = redacted(done)
+        return complain(line(told.trouble if told.target in told.trouble else f"{told.target}: {told.trouble}"))
     return done.exit_status
 
 

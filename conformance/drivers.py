@@ -22,6 +22,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from conformance.driver_cases.faults import FaultCases
 from conformance.driver_cases.listing import ListingCases
 from conformance.driver_cases.objects import ObjectCases
 from conformance.driver_cases.races import RaceCases
@@ -30,7 +31,7 @@ from registry.storage.driver import Driver
 
 
 @pytest.mark.anyio
-class DriverSuite(ObjectCases, ListingCases, UploadCases, RaceCases):
+class DriverSuite(ObjectCases, ListingCases, UploadCases, RaceCases, FaultCases):
     """Subclass it and provide the fixture `driver`: an opened driver on a store of its own, empty at first.
 
     Provide `reopen` too if a second instance can work on the same store. Class attributes say what else is special:

@@ -94,11 +94,15 @@ def judge(target: Target, wire: Wire, case: Case) -> Result:
 def unreachable(target: Target) -> str:
     """Why there is nobody to judge; empty if the registry answers."""
     wire = Wire(target.timeout, context(target))
+    watchdog = threading.Timer(target.timeout + 1, wire.abort)
+    watchdog.daemon = True
+    watchdog.start()
     try:
         Registry(target, wire, "reachable").get("/v2/")
     except Broken as broken:
         return str(broken)
     finally:
+        watchdog.cancel()
         wire.close()
     return ""
 

@@ -60,7 +60,12 @@ class Answer:
     def location(self) -> str | None:
         """The absolute URL that `Location` leads to."""
         value = self.header("location")
-        return None if value is None else urljoin(self.url, value)
+        if value is None:
+            return None
+        try:
+            return urljoin(self.url, value)
+        except ValueError:
+            return value  # no URL at all: whoever follows it is told so
 
 
 class Wire:
@@ -97,7 +102,11 @@ class Wire:
             target = answer.location
             if not follow or method not in ("GET", "HEAD") or answer.status not in REDIRECTS or target is None:
                 return answer
-            if urlsplit(target).netloc != urlsplit(url).netloc:
+            try:
+                elsewhere = urlsplit(target).netloc != urlsplit(url).netloc
+            except ValueError:
+                raise Broken(f"redirected to what is no URL: {target[:200]}") from None
+            if elsewhere:
                 headers = [(name, value) for name, value in headers if name.lower() != "authorization"]
             url = target
         raise Broken(f"more than {MOST_REDIRECTS} redirects")
@@ -163,8 +172,9 @@ class Wire:
         return received
 
     def _connect(self, scheme: str, netloc: str) -> socket.socket:
-        host, _, port = netloc.rpartition("@")[2].partition(":")
-        plain = socket.create_connection((host, int(port or (443 if scheme == "https" else 80))), self._left())
+        parts = urlsplit(f"//{netloc}")
+        host, port = parts.hostname or "", parts.port or (443 if scheme == "https" else 80)
+        plain = socket.create_connection((host, port), self._left())
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if scheme == "https":
             return (self._context or ssl.create_default_context()).wrap_socket(plain, server_hostname=host)
@@ -271,6 +281,7 @@ class Wire:
                 connection.sock.settimeout(self._left())
             piece = response.read1(65536)
             if not piece:
+                self._left()  # a head or a body that ends because it was aborted has not ended
                 if response.length:
                     raise http.client.IncompleteRead(b"", response.length)
                 # Before Python 3.12 nobody else does when all of a length was read: the connection is in use till then.

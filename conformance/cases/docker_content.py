@@ -103,7 +103,7 @@ def docker_list(*images: Content, architecture: str = "amd64") -> Content:
     return Content(json.dumps({"schemaVersion": 2, "mediaType": DOCKER_LIST, "manifests": entries}).encode())
 
 
-@case("D-M11", category=DOCKER, api=PUT, variants=(DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX))
+@case("D-M11", "R-224", category=DOCKER, api=PUT, variants=(DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX))
 def round_trip(r: Registry, media_type: str) -> None:
     """A manifest comes back byte for byte, with its type ({variant})."""
     content, tag = of_kind(r, media_type), r.tag()
