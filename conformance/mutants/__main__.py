@@ -11,7 +11,7 @@ import json
 import pkgutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.progress import track
@@ -73,27 +73,58 @@ class Court:
         return sorted(result.case.id for result in run.results if result.outcome in bad)
 
 
-def make(court: Court, wrong: Iterable[Mutant], cases: dict[str, Case], kept: Matrix, *, full: bool) -> Matrix:
-    """The matrix; mutants that `kept` has are not shown again."""
+def make(court: Court, wrong: Sequence[Mutant], cases: dict[str, Case], kept: Matrix, *, full: bool) -> Matrix:
+    """The matrix; mutants that `kept` has are not shown to cases that are killed already."""
     matrix = dict(kept)
-    alive = set(cases) - {name for found in matrix.values() for name in found}
-    for mutant in track([entry for entry in wrong if entry.name not in matrix], "mutants", disable=quiet()):
-        found = court.found_by(mutant, cases if full else sorted(alive))
-        others = near(mutant, set(cases) - alive) if not full else []
-        while not found and others:
-            found = court.found_by(mutant, others[:AT_ONCE])
-            others = others[AT_ONCE:]
-        alive -= set(found)
-        matrix[mutant.name] = found
+
+    def alive() -> set[str]:
+        return set(cases) - {name for found in matrix.values() for name in found}
+
+    def note(mutant: Mutant, found: list[str]) -> None:
+        matrix[mutant.name] = sorted({*matrix.get(mutant.name, []), *found})
         # Each time, as it takes a while: `--more` goes on where this was ended.
         MATRIX.write_text(json.dumps(matrix, indent=1, sort_keys=True) + "\n")
+
+    for mutant in track([entry for entry in wrong if not matrix.get(entry.name)], "mutants", disable=quiet()):
+        if full:
+            note(mutant, court.found_by(mutant, cases))
+            continue
+        left = sorted(alive())
+        first = [name for name in left if kin(mutant, name)]
+        others = [*(name for name in cases if kin(mutant, name) and name not in first)]
+        others += [name for name in cases if not kin(mutant, name)]
+        found = court.found_by(mutant, first) if first else []
+        while not found and others:
+            found, others = court.found_by(mutant, others[:AT_ONCE]), others[AT_ONCE:]
+        note(mutant, found)
+    for mutant in track(wrong, "cases that live", disable=quiet()):
+        left = sorted(alive())
+        if not left:
+            break
+        note(mutant, court.found_by(mutant, left))
     return matrix
 
 
-def near(mutant: Mutant, names: Iterable[str]) -> list[str]:
-    """The cases, those first whose module sounds like the mutant's: they were written together."""
+def kin(mutant: Mutant, case: str) -> bool:
+    """Whether a case and a mutant sound as if they were written together."""
     words = set(mutant.name.partition("/")[0].split("_"))
-    return sorted(names, key=lambda name: (-len(words & set(name.partition("/")[0].split("_"))), name))
+    return bool(words & {*KIN.get(case.partition("/")[0], ()), *case.partition("/")[0].split("_")})
+
+
+# Modules of cases whose mutants go by another name.
+KIN = {
+    "head": ("pull", "blobs"),
+    "base": ("pull", "names"),
+    "blob_ranges_more": ("ranges",),
+    "blob_ranges": ("ranges",),
+    "conditional": ("conditions",),
+    "paging": ("discovery",),
+    "isolation": ("deletes", "discovery"),
+    "datasets_pushed": ("manifests",),
+    "image_spec": ("manifests",),
+    "tag_param": ("param",),
+    "read_only": ("pull", "blobs"),
+}
 
 
 def report(matrix: Matrix, cases: dict[str, Case], wrong: dict[str, Mutant]) -> int:
@@ -166,7 +197,7 @@ def main() -> int:
             if options.more
             else {}
         )
-        matrix = make(court, wrong.values(), cases, {k: v for k, v in kept.items() if v}, full=options.full)
+        matrix = make(court, list(wrong.values()), cases, {k: v for k, v in kept.items() if v}, full=options.full)
         return report(matrix, cases, wrong)
 
 
