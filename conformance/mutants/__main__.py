@@ -89,19 +89,17 @@ def make(court: Court, wrong: Sequence[Mutant], cases: dict[str, Case], kept: Ma
         if full:
             note(mutant, court.found_by(mutant, cases))
             continue
-        left = sorted(alive())
-        first = [name for name in left if kin(mutant, name)]
-        others = [*(name for name in cases if kin(mutant, name) and name not in first)]
-        others += [name for name in cases if not kin(mutant, name)]
-        found = court.found_by(mutant, first) if first else []
-        while not found and others:
-            found, others = court.found_by(mutant, others[:AT_ONCE]), others[AT_ONCE:]
+        left = alive()
+        waiting = sorted(cases, key=lambda name: (not kin(mutant, name), name not in left))
+        found: list[str] = []
+        while not found and waiting:
+            found, waiting = court.found_by(mutant, waiting[:AT_ONCE]), waiting[AT_ONCE:]
         note(mutant, found)
-    for mutant in track(wrong, "cases that live", disable=quiet()):
-        left = sorted(alive())
-        if not left:
-            break
-        note(mutant, court.found_by(mutant, left))
+    for close in (True, False):
+        for mutant in track(wrong, "cases that live", disable=quiet()):
+            left = [name for name in sorted(alive()) if kin(mutant, name) is close]
+            if left:
+                note(mutant, court.found_by(mutant, left))
     return matrix
 
 

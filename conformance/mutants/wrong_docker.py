@@ -3,6 +3,7 @@
 import json
 import posixpath
 import re
+from collections.abc import Callable
 from urllib.parse import unquote
 
 from conformance.mutants.layer import Call, Reply, Request, mutant
@@ -21,10 +22,10 @@ def number(request: Request) -> str:
     return request.parameter("n") or ""
 
 
-async def listed(call: Call, request: Request, change: object) -> Reply:
+async def listed(call: Call, request: Request, change: Callable[[list[str]], list[str] | None]) -> Reply:
     """The list with its tags changed."""
     reply = await call(request)
-    if not lists(request) or reply.status != 200 or not callable(change):
+    if not lists(request) or reply.status != 200:
         return reply
     fields = json.loads(reply.body)
     fields["tags"] = change(fields["tags"])
@@ -142,7 +143,7 @@ async def case_ignored(call: Call, request: Request) -> Reply:
 @mutant
 async def page_loses_last(call: Call, request: Request) -> Reply:
     """The last tag of a page that is not the last one is lost, as in go-containerregistry."""
-    paged = (await call(request)).header("link") is not None
+    paged = lists(request) and (await call(request)).header("link") is not None
     return await listed(call, request, lambda tags: tags[:-1] if paged else tags)
 
 
