@@ -153,18 +153,23 @@ def host_as_name(r: Registry) -> None:
     r.that(len(set(statuses)) == 1, "D-B10", "the same status twice", statuses)
 
 
-BESIDE = ("{0}/x/../tags/list", "{0}/%2e%2e/{1}/tags/list", "{0}/..%2f..%2fetc/passwd", "{0}%2fx/tags/list",
-          "{0}/\u00e9/tags/list")  # fmt: skip
+BESIDE = {
+    "two dots": "{0}/x/../tags/list",
+    "coded dots": "{0}/%2e%2e/{1}/tags/list",
+    "coded dots and slashes": "{0}/..%2f..%2fetc/passwd",
+    "a coded slash": "{0}%2fx/tags/list",
+    "a coded letter": "{0}/%c3%a9/tags/list",
+}
 
 
-@case("D-B11", category=DOCKER, api=NAMES, variants=tuple(map(str, range(len(BESIDE)))))
-def odd_path(r: Registry, number: str) -> None:
-    """A path with dots or coded letters is 404, 400 or a redirect, and is not taken for another one ({variant})."""
+@case("D-B11", category=DOCKER, api=NAMES, variants=tuple(BESIDE))
+def odd_path(r: Registry, variant: str) -> None:
+    """A path with {variant} is 404, 400 or a redirect, and is not taken for another one."""
     r.push_image(r.tag())
     last = r.name.rpartition("/")[2]
-    path = "/v2/" + BESIDE[int(number)].format(r.name, last).encode().decode("latin-1")
+    path = "/v2/" + BESIDE[variant].format(r.name, last)
     login = "".join(f"{name}: {value}\r\n" for name, value in r.credentials("GET", path))
-    answer = r.raw(f"GET {path} HTTP/1.1\r\nHost: {{host}}\r\n{login}Connection: close\r\n\r\n".encode("latin-1"))
+    answer = r.raw(f"GET {path} HTTP/1.1\r\nHost: {{host}}\r\n{login}Connection: close\r\n\r\n".encode())
     status = answer[9:12].decode("latin-1")
     r.that(status in ("301", "307", "308", "400", "401", "404"), "D-B11", "status 404 or 400, or a redirect", status)
 

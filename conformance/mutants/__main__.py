@@ -97,9 +97,9 @@ def make(court: Court, wrong: Sequence[Mutant], cases: dict[str, Case], kept: Ma
         note(mutant, found)
     for close in (True, False):
         for mutant in track(wrong, "cases that live", disable=quiet()):
-            left = [name for name in sorted(alive()) if kin(mutant, name) is close]
-            if left:
-                note(mutant, court.found_by(mutant, left))
+            living = [name for name in sorted(alive()) if kin(mutant, name) is close]
+            if living:
+                note(mutant, court.found_by(mutant, living))
     return matrix
 
 

@@ -1,9 +1,10 @@
 """Claims on upload sessions: one request at a time writes to one, whatever happened to the one before (rule 5)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from typing import TypeVar
 
 import orjson
 import structlog
@@ -16,6 +17,8 @@ from registry.names import RepositoryName
 from registry.services import sessions
 from registry.services.sessions import CLAIM, UploadRow
 from registry.storage.driver import Driver, State, StoreFull, UploadLocked, UploadLost
+
+T = TypeVar("T")
 
 log = structlog.get_logger("uploads")
 
@@ -172,3 +175,18 @@ class Claims:
 
 def dump(state: State) -> str:
     return orjson.dumps(state).decode()
+
+
+async def when_unlocked(attempt: Callable[[], Awaitable[T]]) -> T:
+    """What `attempt` gives, tried again while the driver says that the upload is locked.
+
+    A process that was killed counts as dead, and its claim as lapsed, a moment before its last thread lets go of the
+    files. Raises `UploadLocked` if somebody really is at it."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE.total_seconds()
+    while True:
+        try:
+            return await attempt()
+        except UploadLocked:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise
+        await asyncio.sleep(0.01)

@@ -22,7 +22,7 @@ from registry.hashing import Hasher
 from registry.names import ContentRange, Digest, RepositoryName
 from registry.services import sessions
 from registry.services.blobs import Blobs, key_of
-from registry.services.claims import Claimed, Claims, dump
+from registry.services.claims import Claimed, Claims, dump, when_unlocked
 from registry.services.sessions import UploadRow
 from registry.storage.driver import Driver, State, StoreFull
 
@@ -184,7 +184,7 @@ class Uploads:
             raise cut.reason from None
         except StoreFull:
             # Give back the space of the bytes that do not count.
-            appender = await self._storage.append(claimed.state, before)
+            appender = await when_unlocked(lambda: self._storage.append(claimed.state, before))
             await appender.close()
             raise
 
@@ -194,7 +194,7 @@ class Uploads:
         """Hash and append the body at `size`; the new size and state. Raises `Cut`, `SizeInvalid`, `StoreFull`."""
         observe = hasher.update if hasher else ignore
         end = size + place.length if place else None
-        appender = await self._storage.append(state, size)
+        appender = await when_unlocked(lambda: self._storage.append(state, size))
         cut: ClientGone | None = None
         try:
             async for block in body.blocks():
@@ -251,11 +251,11 @@ class Uploads:
     async def _trim(self, claimed: Claimed) -> None:
         """Drop bytes beyond the offset: whoever wrote them died before they could count."""
         if await self._storage.appended(claimed.state) > claimed.size:
-            appender = await self._storage.append(claimed.state, claimed.size)
+            appender = await when_unlocked(lambda: self._storage.append(claimed.state, claimed.size))
             claimed.state = await appender.close()
 
     async def _finish_bytes(self, state: State, digest: Digest, size: int) -> str:
-        return await self._storage.finish(state, key_of(digest), size)
+        return await when_unlocked(lambda: self._storage.finish(state, key_of(digest), size))
 
     async def _digest(self, claimed: Claimed, algorithm: str) -> Digest:
         """The digest of all bytes: known, unless another algorithm was asked for or nothing could be saved."""
