@@ -1,6 +1,7 @@
 """The verdicts that the kit's README shows are those that were found, and each has its page."""
 
 import re
+from itertools import takewhile
 from pathlib import Path
 
 KIT = Path(__file__).parents[2] / "conformance"
@@ -11,8 +12,7 @@ def rows(text: str) -> list[str]:
     """The lines of the first table that names all registries."""
     lines = text.splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("| | [holdfast]"))
-    end = next(number for number in range(start, len(lines)) if not lines[number].startswith("|"))
-    return lines[start:end]
+    return list(takewhile(lambda line: line.startswith("|"), lines[start:]))
 
 
 def test_the_summary_in_the_readme_is_the_generated_one() -> None:
