@@ -1,9 +1,9 @@
 """`python -m conformance.mutants`: which case finds which mutant.
 
-Every case must be killed by a mutant, and every mutant be found by a case. The matrix in `matrix.json` proves both:
-for each mutant the cases that were seen to find it. To make it in minutes, a mutant is shown first to the cases that
-nothing has killed yet, and to others only until one finds it; `--full` shows every mutant to every case. `--check`
-repeats, for each case and for each mutant, one pair of the kept matrix."""
+Every case must be killed by a mutant, and every mutant be found by a case. The matrix proves both, once this has made
+it and kept it in `matrix.json`: for each mutant the cases that were seen to find it. To make it in minutes, a mutant is
+shown first to the cases that nothing has killed yet, and to others only until one finds it; `--full` shows every mutant
+to every case. `--check` repeats, for each case and for each mutant, one pair of the kept matrix."""
 
 import argparse
 import importlib
