@@ -4,8 +4,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import quote, unquote
@@ -13,10 +11,7 @@ from urllib.parse import quote, unquote
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    ByteSize,
     Field,
-    PlainSerializer,
-    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -24,6 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from registry.errors import OperatorError
+from registry.units import DAY, SECOND, Duration, MediaType, Metavar, Network, Size, listed, positive
 
 if TYPE_CHECKING:
     import yaml
@@ -34,14 +30,7 @@ PREFIX = "REGISTRY_"
 MEMORY = "memory:"
 """The storage URL of a registry that forgets everything when it stops."""
 
-_DAY, _HOUR, _MINUTE, _SECOND = (timedelta(seconds=s) for s in (86400, 3600, 60, 1))
-_DURATION_UNITS = {"d": _DAY, "h": _HOUR, "m": _MINUTE, "s": _SECOND}
-_LONGEST = 36500 * _DAY  # keeps "now plus or minus a setting" inside what a datetime can say
-_MOST_DAYS = 999_999_999.0  # what a timedelta can say
-_BYTES = TypeAdapter(ByteSize)
-_SIZE_UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}
 
-_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 _PUBLIC_URL = re.compile(
     r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<prefix>(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*)/?"
@@ -53,92 +42,6 @@ _KUBERNETES = re.compile(
     r"|PORT=(?:tcp|udp|sctp)://.*)"
 )
 _CREDENTIALS = re.compile(r"(://).*@")
-
-
-@dataclass(frozen=True, slots=True)
-class Metavar:
-    """What stands for the value of a setting in the help."""
-
-    text: str
-
-
-def _duration(value: object) -> object:
-    """`90m` and plain seconds become a timedelta; ISO 8601 is left to pydantic."""
-    text = value.strip() if isinstance(value, str) else ""
-    if not text or text.startswith("P"):
-        return value
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([dhms]?)", text)
-    if match is None:
-        raise ValueError("is not a duration such as 30s, 90m, 24h, 7d or PT1H30M")
-    number, unit = match.groups()
-    return min(float(number), _MOST_DAYS) * _DURATION_UNITS[unit or "s"]
-
-
-def _bounded(value: timedelta) -> timedelta:
-    if not timedelta(0) <= value <= _LONGEST:
-        raise ValueError("must be from 0s to 36500d")
-    return value
-
-
-def _positive(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise ValueError("must be longer than nothing")
-    return value
-
-
-def _duration_text(value: timedelta) -> str:
-    unit = next((u for u, size in _DURATION_UNITS.items() if value and not value % size), "s")
-    return f"{value / _DURATION_UNITS[unit]:.15g}{unit}"
-
-
-def _size_text(value: int) -> str:
-    unit = next((u for u, size in _SIZE_UNITS.items() if not value % size), "")
-    return f"{value // _SIZE_UNITS.get(unit, 1)}{unit}"
-
-
-def _size(value: object) -> int:
-    try:
-        size = _BYTES.validate_python(value)
-    except ValidationError:
-        raise ValueError("is not a size such as 4MiB, 8 MB or 65536") from None
-    if not 1 << 10 <= size <= 64 << 20:
-        raise ValueError("must be from 1KiB to 64MiB")
-    return int(size)
-
-
-def _network(value: object) -> object:
-    try:
-        return ip_network(str(value))
-    except ValueError as error:
-        hint = ", it has host bits set" if "host bits" in str(error) else ""
-        raise ValueError(f"is not a network such as 10.0.0.0/8 or fd00::/8{hint}") from None
-
-
-def _media_type(value: str) -> str:
-    if not _MEDIA_TYPE.fullmatch(value):
-        raise ValueError("is not a media type such as application/vnd.example.manifest.v1+json")
-    return value
-
-
-def _listed(value: object) -> object:
-    """Text becomes a list at its commas, alone or as an entry of a list (a flag given several times)."""
-    entries = value if isinstance(value, list) else [value]
-    parts: list[object] = []
-    for entry in entries:
-        parts.extend(part.strip() for part in entry.split(",")) if isinstance(entry, str) else parts.append(entry)
-    return parts
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    AfterValidator(_bounded),
-    PlainSerializer(_duration_text),
-    Metavar("DURATION"),
-]
-Size = Annotated[int, BeforeValidator(_size), PlainSerializer(_size_text), Metavar("SIZE")]
-Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network), PlainSerializer(str)]
-MediaType = Annotated[str, AfterValidator(_media_type)]
 
 
 def _plain(path: str) -> bool:
@@ -172,14 +75,14 @@ class Settings(BaseSettings):
         default=None,
         description="URL that clients reach the registry by, prefix included. By default the one they used.",
     )
-    trusted_proxy: Annotated[list[Network], BeforeValidator(_listed), Metavar("NETWORK")] = Field(
+    trusted_proxy: Annotated[list[Network], BeforeValidator(listed), Metavar("NETWORK")] = Field(
         default=[], description="Network of proxies whose X-Forwarded-For and X-Forwarded-Prefix count; repeatable."
     )
-    upload_expiry: Annotated[Duration, AfterValidator(_positive)] = Field(
-        default=_DAY, description="How long an upload may rest before it is dropped."
+    upload_expiry: Annotated[Duration, AfterValidator(positive)] = Field(
+        default=DAY, description="How long an upload may rest before it is dropped."
     )
     manifest_limit: Size = Field(default=4 << 20, description="Largest manifest accepted: 1KiB to 64MiB.")
-    manifest_types: Annotated[list[MediaType], BeforeValidator(_listed), Metavar("MEDIA-TYPE")] = Field(
+    manifest_types: Annotated[list[MediaType], BeforeValidator(listed), Metavar("MEDIA-TYPE")] = Field(
         default=[], description="Media type of manifests accepted besides the built-in ones; repeatable."
     )
     sparse: bool = Field(
@@ -189,10 +92,10 @@ class Settings(BaseSettings):
         default=10000, ge=1, le=100000, description="Most entries in one page of tags or catalogue."
     )
     drain_timeout: Duration = Field(
-        default=30 * _SECOND, description="How long running requests may take after SIGTERM."
+        default=30 * SECOND, description="How long running requests may take after SIGTERM."
     )
-    body_timeout: Annotated[Duration, AfterValidator(_positive)] = Field(
-        default=60 * _SECOND, description="How long to wait for more bytes of a request body."
+    body_timeout: Annotated[Duration, AfterValidator(positive)] = Field(
+        default=60 * SECOND, description="How long to wait for more bytes of a request body."
     )
 
     @classmethod

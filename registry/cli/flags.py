@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from registry.config import Metavar, Settings
+from registry.config import Settings
+from registry.units import Metavar
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
