@@ -1,4 +1,4 @@
-"""The Starlette router over `routes.py`: one `Route` a path, whose endpoint is `dispatch`."""
+"""The Starlette router over `routes.py`: one `Route` a path, whose endpoint is `dispatch`; before it, a matcher."""
 
 from itertools import groupby
 
@@ -7,6 +7,7 @@ from starlette.routing import Route, Router
 from registry.app import App
 from registry.body import Receive
 from registry.context import Endpoint, Scope, Send
+from registry.matcher import Matcher
 from registry.routes import ROUTES
 
 
@@ -17,7 +18,9 @@ class Registry:
         self._app = app
         self._prefix = app.settings.prefix
         by_path = groupby(sorted(ROUTES, key=lambda row: ORDER[row.path]), key=lambda row: row.path)
-        routes = [Route(path, Endpoint(app, list(rows))) for path, rows in by_path]
+        endpoints = [(path, Endpoint(app, list(rows))) for path, rows in by_path]
+        self._matcher = Matcher(endpoints)
+        routes = [Route(path, endpoint) for path, endpoint in endpoints]
         self._router = Router(routes, redirect_slashes=False, default=Endpoint(app, []))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -27,7 +30,12 @@ class Registry:
         if self._prefix and scope["path"].startswith(self._prefix + "/"):
             # A proxy may have taken the prefix off, or not.
             scope["path"] = scope["path"][len(self._prefix) :]
-        await self._router(scope, receive, send)
+        found = self._matcher.find(scope["path"])
+        if found is None:
+            await self._router(scope, receive, send)
+        else:
+            endpoint, scope["path_params"] = found
+            await endpoint(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -1,26 +1,28 @@
-"""A request's body as the server library hands it out: whole, or in blocks of about a megabyte.
-
-This is the one place where bytes come from: a body that a thread reads straight from the socket would be another class
-with the same two methods.
-"""
+"""A request's body: whole, in blocks of about a megabyte, or poured out by threads that read it from the socket."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from registry.errors import BodyStalled, ClientGone, RegistryError
+from registry.files import ended
+from registry.tap import Sink, Tap
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 BLOCK = 1024 * 1024
 
+ON_THE_LOOP = 128 * 1024
+"""Bytes that are hashed and written sooner than a thread would have been woken."""
+
 
 class RequestBody:
     """Read once. `length` in bytes as the client stated it, None if it did not; `patience` in seconds."""
 
-    def __init__(self, receive: Receive, length: int | None, patience: float) -> None:
+    def __init__(self, receive: Receive, length: int | None, patience: float, tap: Tap | None = None) -> None:
         self.length = length
         self._receive = receive
+        self._tap = tap
         self._patience = patience
         self._more = True
 
@@ -61,6 +63,23 @@ class RequestBody:
                 pieces, size = [], 0
             if gone:
                 raise gone
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last byte was handed out."""
+        return not self._more
+
+    async def pour(self, sink: Sink) -> None:
+        """All of it, block by block, into `sink`, which is called in threads. Raises as `blocks` does."""
+        if self._tap is not None and await self._tap.pour(sink, self._patience):
+            self._more = False
+            return
+        loop = asyncio.get_running_loop()
+        async for block in self.blocks():
+            if len(block) <= ON_THE_LOOP:
+                sink(memoryview(block))
+            else:
+                await ended(loop.run_in_executor(None, sink, memoryview(block)))
 
     async def _next(self) -> bytes:
         if not self._more:

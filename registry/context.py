@@ -125,7 +125,8 @@ class Context:
             length = parse_number(stated)
             if length is None:
                 raise RequestInvalid(f"Content-Length is not a number of bytes: {stated[:100]}")
-        return RequestBody(self.receive, length, self.app.settings.body_timeout.total_seconds())
+        patience = self.app.settings.body_timeout.total_seconds()
+        return RequestBody(self.receive, length, patience, self.scope.get("registry.tap"))
 
     def location(self, path: str) -> str:
         """Where a client finds `path`: on the host that it asked, or below the public URL."""

@@ -37,6 +37,21 @@ class Line(NamedTuple):
     duration: float
 
 
+class Clock:
+    """The time of day as it stands in lines: rendered once a second, but for the milliseconds."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = ""
+
+    def now(self) -> str:
+        nanoseconds = time.time_ns()
+        second = nanoseconds // 1_000_000_000
+        if second != self._second:
+            self._second, self._text = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._text}.{nanoseconds // 1_000_000 % 1000:03}Z"
+
+
 class RequestLog:
     """Lines on their way to standard error."""
 
@@ -70,9 +85,7 @@ class RequestLog:
             pass
 
 
-def timestamp() -> str:
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds // 1_000_000:03}Z"
+timestamp = Clock().now
 
 
 def as_json(line: Line) -> bytes:

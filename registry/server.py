@@ -25,7 +25,6 @@ from registry.supervisor import Supervisor
 
 events = structlog.get_logger("registry")
 
-KEEP_ALIVE = 75
 BACKLOG = 2048
 
 
@@ -121,7 +120,6 @@ async def live(
         server_header=False,
         # It would believe every client on this machine; `registry.proxies` asks the settings.
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout.total_seconds())),
         backlog=BACKLOG,
     )

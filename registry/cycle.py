@@ -1,0 +1,106 @@
+"""One request on a connection and its answer: uvicorn's cycle, which writes the head and the first of the body at once.
+
+The first step of a request that only reads is taken at once, in the call that brought its head: it mostly needs no
+other, and so no task.
+"""
+
+import types
+from collections.abc import Coroutine, Generator, MutableMapping
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+Message = MutableMapping[str, Any]
+
+JOINED = 16 * 1024
+"""Bytes of a body that are copied behind the head, as one write costs less than two."""
+
+
+class Cycle(RequestResponseCycle):
+    """Sends answers whose length is told, or that have none by their status."""
+
+    _head: bytes | None = None
+    """The head, as long as nothing of the body has come."""
+
+    async def send(self, message: Message) -> None:  # type: ignore[override]
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if not self.response_started:
+            self.response_started = True
+            self.waiting_for_100_continue = False
+            self._head = self._render(message["status"], message["headers"])
+            return
+        if self.response_complete:
+            raise RuntimeError(f"{message['type']} after the answer was complete")
+        body: bytes = message.get("body", b"")
+        more: bool = message.get("more_body", False)
+        if self.scope["method"] != "HEAD":
+            self.expected_content_length -= len(body)
+        else:
+            self.expected_content_length, body = 0, b""
+        if self.expected_content_length < 0 or (self.expected_content_length and not more):
+            raise RuntimeError("the answer's body has another length than its head says")
+        self._write(body)
+        if not more:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive:
+                self.transport.close()
+            self.on_response()
+
+    def _render(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        lines = [STATUS_LINE[status]]
+        told = False
+        for pair in headers:
+            name = pair[0]
+            if name == b"content-length":
+                self.expected_content_length, told = int(pair[1]), True
+            elif name == b"connection" and pair[1] == b"close":
+                self.keep_alive = False
+                continue
+            lines.append(b"%s: %s\r\n" % pair)
+        lines += [b"%s: %s\r\n" % pair for pair in self.default_headers]
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        if not told and status not in (204, 304):
+            raise RuntimeError("the answer has no content-length")
+        lines.append(b"\r\n")
+        head = b"".join(lines)
+        # A line break in a header would be another header, or another answer.
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+            raise RuntimeError("a header of the answer holds a line break or a null")
+        return head
+
+    def _write(self, body: bytes) -> None:
+        if self._head is None:
+            if body:
+                self.transport.write(body)
+        elif len(body) <= JOINED:
+            self.transport.write(self._head + body)
+        else:
+            self.transport.writelines([self._head, body])
+        self._head = None
+
+
+async def goes_on(begun: Coroutine[Any, Any, None], awaited: Any) -> None:
+    """The rest of a coroutine whose first step, outside of a task, came to await something."""
+    await _steps(begun, awaited)
+
+
+@types.coroutine
+def _steps(begun: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
+    try:
+        while True:
+            try:
+                value = yield awaited
+            except GeneratorExit:
+                begun.close()
+                raise
+            except BaseException as error:
+                awaited = begun.throw(error)
+            else:
+                awaited = begun.send(value)
+    except StopIteration:
+        return

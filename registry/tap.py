@@ -1,0 +1,135 @@
+"""A request's body read by a thread, straight from the socket: it never passes through the loop.
+
+A connection is tapped while a request's body is on its way: the loop stops reading from it, threads take the bytes up
+to the body's end, and the loop goes on behind them. A client that pauses holds no thread.
+"""
+
+import asyncio
+import os
+import select
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from registry.errors import BodyStalled, ClientGone
+from registry.files import ended
+
+BLOCK = 1024 * 1024
+"""Bytes that are read at a time, and the memory that a body takes."""
+
+HOP = 64 * 1024 * 1024
+"""Bytes after which a thread comes back to the loop, which may have been told to stop."""
+
+DRY = 20
+"""Milliseconds that a thread waits for a client before it leaves that to the loop."""
+
+Sink = Callable[[memoryview], object]
+"""Told of every block of a body in a thread; the bytes are there only as long as the call lasts."""
+
+
+class Connection(Protocol):
+    """What a tap needs of the protocol: a body of `length` bytes, some of which have come."""
+
+    def tapped(self, request: object) -> tuple[socket.socket, bytes] | None:
+        """Stop reading; a duplicate of the socket, and what came of the request's body so far.
+
+        None if it came whole, or is cut off."""
+
+    def untapped(self, left: int) -> None:
+        """Go on behind the body, of which `left` bytes are still on their way and to be ignored."""
+
+
+class Tap:
+    """The body of one request: `length` bytes."""
+
+    def __init__(self, connection: Connection, request: object, length: int) -> None:
+        self._connection = connection
+        self._request = request
+        self._left = length
+        self._gone = False
+
+    async def pour(self, sink: Sink, patience: float) -> bool:
+        """All of the body into `sink`; False if there is nothing to tap, and it is to be had as others are.
+
+        Raises `BodyStalled` if nothing came for `patience` seconds, `ClientGone` after the last byte that came, and
+        what `sink` raises."""
+        found = self._connection.tapped(self._request)
+        if found is None:
+            return False
+        plug, early = found
+        loop = asyncio.get_running_loop()
+        with plug:
+            try:
+                while self._left:
+                    dry = await ended(loop.run_in_executor(None, self._read, plug, early, sink))
+                    early = b""
+                    if self._gone:
+                        raise ClientGone
+                    if dry:
+                        await self._readable(plug, patience)
+            finally:
+                self._connection.untapped(self._left)
+        return True
+
+    def _read(self, plug: socket.socket, early: bytes, sink: Sink) -> bool:
+        """In a thread: until the body's end, or the client's, or until the client pauses (True)."""
+        if early:
+            self._left -= len(early)
+            sink(memoryview(early))
+        buffer = memoryview(bytearray(min(BLOCK, self._left)))
+        ready = select.poll()
+        ready.register(plug, select.POLLIN)
+        stop = max(self._left - HOP, 0)
+        while self._left > stop and not self._gone:
+            filled, dry = self._fill(plug, ready, buffer[: min(len(buffer), self._left)])
+            if filled:
+                self._left -= filled
+                sink(buffer[:filled])
+            if dry:
+                return True
+        return False
+
+    def _fill(self, plug: socket.socket, ready: select.poll, room: memoryview) -> tuple[int, bool]:
+        """Read until `room` is full or the client pauses: so many bytes, and whether it does."""
+        filled = 0
+        while filled < len(room):
+            try:
+                read = plug.recv_into(room[filled:], 0, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                if not ready.poll(DRY):
+                    return filled, True
+                continue
+            except OSError:
+                read = 0
+            if read == 0:
+                self._gone = True
+                break
+            filled += read
+        return filled, False
+
+    async def _readable(self, plug: socket.socket, patience: float) -> None:
+        loop = asyncio.get_running_loop()
+        readable = loop.create_future()
+        loop.add_reader(plug.fileno(), settle, readable)
+        try:
+            async with asyncio.timeout(patience):
+                await readable
+        except TimeoutError:
+            raise BodyStalled from None
+        finally:
+            loop.remove_reader(plug.fileno())
+
+
+def settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def duplicate(transport: asyncio.Transport) -> socket.socket | None:
+    """A socket of our own for the connection, which may be closed without closing that; None where it has none."""
+    original = transport.get_extra_info("socket")
+    with suppress(OSError):
+        if original is not None and original.fileno() >= 0:
+            return socket.socket(fileno=os.dup(original.fileno()))
+    return None
