@@ -35,8 +35,8 @@ class App:
         self.sessions = UnsyncedSqlite(sqlite_path(settings.uploads_url))
         self.repositories = Repositories(self.database)
         self.tags = Tags(self.database)
-        self.blobs = Blobs(self.database, self.storage, read_only=settings.read_only)
-        self.uploads = Uploads(self.sessions, self.storage, self.blobs)
+        self.blobs = Blobs(self.database, self.storage, small=settings.small_blob, read_only=settings.read_only)
+        self.uploads = Uploads(self.sessions, self.storage, self.blobs, small=settings.small_blob)
         self.manifests = Manifests(
             self.database, sparse=settings.sparse, types=settings.manifest_types, limit=settings.manifest_limit
         )

@@ -1,7 +1,7 @@
 """A request's body: whole, in blocks of about a megabyte, or poured out by threads that read it from the socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from registry.errors import BodyStalled, ClientGone, RegistryError
@@ -46,7 +46,7 @@ class RequestBody:
             raise beyond(f"the limit is {limit} bytes")
         return b"".join(pieces)
 
-    async def blocks(self) -> AsyncIterator[bytes]:
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
         """All of it. Raises `ClientGone` after the last byte that came."""
         pieces: list[bytes] = []
         size = 0
@@ -64,11 +64,6 @@ class RequestBody:
             if gone:
                 raise gone
 
-    @property
-    def ended(self) -> bool:
-        """Whether the last byte was handed out."""
-        return not self._more
-
     async def pour(self, sink: Sink) -> None:
         """All of it, block by block, into `sink`, which is called in threads. Raises as `blocks` does."""
         if self._tap is not None and await self._tap.pour(sink, self._patience):
@@ -77,9 +72,9 @@ class RequestBody:
         loop = asyncio.get_running_loop()
         async for block in self.blocks():
             if len(block) <= ON_THE_LOOP:
-                sink(memoryview(block))
+                sink(block)
             else:
-                await ended(loop.run_in_executor(None, sink, memoryview(block)))
+                await ended(loop.run_in_executor(None, sink, block))
 
     async def _next(self) -> bytes:
         if not self._more:

@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from registry.errors import OperatorError
-from registry.units import DAY, SECOND, Duration, MediaType, Metavar, Network, Size, listed, positive
+from registry.units import DAY, SECOND, Duration, MediaType, Metavar, Network, Size, between, listed, positive
 
 if TYPE_CHECKING:
     import yaml
@@ -81,7 +81,12 @@ class Settings(BaseSettings):
     upload_expiry: Annotated[Duration, AfterValidator(positive)] = Field(
         default=DAY, description="How long an upload may rest before it is dropped."
     )
-    manifest_limit: Size = Field(default=4 << 20, description="Largest manifest accepted: 1KiB to 64MiB.")
+    manifest_limit: Annotated[Size, between(1 << 10, 64 << 20)] = Field(
+        default=4 << 20, description="Largest manifest accepted: 1KiB to 64MiB."
+    )
+    small_blob: Annotated[Size, between(0, 1 << 20)] = Field(
+        default=16 << 10, description="Largest blob that is kept in the database instead of in storage: 0 to 1MiB."
+    )
     manifest_types: Annotated[list[MediaType], BeforeValidator(listed), Metavar("MEDIA-TYPE")] = Field(
         default=[], description="Media type of manifests accepted besides the built-in ones; repeatable."
     )

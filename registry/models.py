@@ -4,7 +4,19 @@ Times are microseconds since 1970, UTC. Names, tags and digests are compared and
 A foreign key is a reference: content that no foreign key points at is garbage.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
@@ -57,13 +69,22 @@ class Repository(SQLModel, table=True):
 
 
 class Blob(SQLModel, table=True):
-    """Bytes in storage, once for the whole registry, under the key that the driver gave."""
+    """Bytes, once for the whole registry: in storage under the key that the driver gave, or as `BlobContent`."""
 
     id: int = Field(sa_column=identity())
     digest: str = Field(sa_type=DIGEST, unique=True)
     size: int = Field(sa_type=BigInteger)
-    key: str = Field(sa_type=text(400), unique=True)
+    key: str | None = Field(sa_type=text(400), unique=True)
     created: int = Field(sa_type=BigInteger)
+
+
+class BlobContent(SQLModel, table=True):
+    """The bytes of a small blob: one commit and no file makes it durable, and one search finds it."""
+
+    __tablename__ = "blob_content"
+
+    blob_id: int = Field(sa_column=Column(ID, ForeignKey("blob.id", ondelete="CASCADE"), primary_key=True))
+    content: bytes = Field(sa_type=BYTES)
 
 
 class RepositoryBlob(SQLModel, table=True):
@@ -148,7 +169,8 @@ class Upload(SQLModel, table=True):
     """An open upload session. On SQLite this table lives in a file of its own, whose commits are not synced.
 
     `size` bytes count; `hash` is the saved hasher after exactly these, `state` what the driver wants back. `boot`:
-    the machine's boot in which they were written. `claim` is a random token of the request that is writing now,
+    the machine's boot in which they were written. `content`: the bytes themselves as long as they are few; then storage
+    has none of them, and no hasher is saved. `claim` is a random token of the request that is writing now,
     `claimant` its process, `claimed_until` when the claim lapses."""
 
     id: str = Field(sa_type=text(36), primary_key=True)
@@ -162,6 +184,7 @@ class Upload(SQLModel, table=True):
     claimant: str | None = Field(sa_type=text(255))
     claimed_until: int = Field(sa_type=BigInteger)
     touched: int = Field(sa_type=BigInteger, index=True)
+    content: bytes | None = Field(sa_type=BYTES)
 
 
 TABLES = [table for table in metadata.sorted_tables if table.name != "upload"]

@@ -202,7 +202,10 @@ class Protocol(HttpToolsProtocol):
         early, cycle.body = bytes(cycle.body), bytearray()
         return plug, early
 
-    def untapped(self, left: int) -> None:
+    def untapped(self, left: int, gone: bool) -> None:
+        if gone:
+            self.cycle.disconnected = True
+            self.transport.close()
         if self.transport.is_closing():
             return
         self._heard = self.loop.time()

@@ -24,7 +24,7 @@ HOP = 64 * 1024 * 1024
 DRY = 20
 """Milliseconds that a thread waits for a client before it leaves that to the loop."""
 
-Sink = Callable[[memoryview], object]
+Sink = Callable[[bytes | memoryview], object]
 """Told of every block of a body in a thread; the bytes are there only as long as the call lasts."""
 
 
@@ -36,8 +36,8 @@ class Connection(Protocol):
 
         None if it came whole, or is cut off."""
 
-    def untapped(self, left: int) -> None:
-        """Go on behind the body, of which `left` bytes are still on their way and to be ignored."""
+    def untapped(self, left: int, gone: bool) -> None:
+        """Go on behind the body, of which `left` bytes are still on their way and to be ignored; or the client left."""
 
 
 class Tap:
@@ -69,14 +69,14 @@ class Tap:
                     if dry:
                         await self._readable(plug, patience)
             finally:
-                self._connection.untapped(self._left)
+                self._connection.untapped(self._left, self._gone)
         return True
 
     def _read(self, plug: socket.socket, early: bytes, sink: Sink) -> bool:
         """In a thread: until the body's end, or the client's, or until the client pauses (True)."""
         if early:
             self._left -= len(early)
-            sink(memoryview(early))
+            sink(early)
         buffer = memoryview(bytearray(min(BLOCK, self._left)))
         ready = select.poll()
         ready.register(plug, select.POLLIN)

@@ -55,18 +55,26 @@ def _duration_text(value: timedelta) -> str:
 
 
 def _size_text(value: int) -> str:
-    unit = next((u for u, size in _SIZE_UNITS.items() if not value % size), "")
+    unit = next((u for u, size in _SIZE_UNITS.items() if value and not value % size), "")
     return f"{value // _SIZE_UNITS.get(unit, 1)}{unit}"
 
 
 def _size(value: object) -> int:
     try:
-        size = _BYTES.validate_python(value)
+        return int(_BYTES.validate_python(value))
     except ValidationError:
         raise ValueError("is not a size such as 4MiB, 8 MB or 65536") from None
-    if not 1 << 10 <= size <= 64 << 20:
-        raise ValueError("must be from 1KiB to 64MiB")
-    return int(size)
+
+
+def between(least: int, most: int) -> AfterValidator:
+    """For a size in bytes."""
+
+    def check(value: int) -> int:
+        if not least <= value <= most:
+            raise ValueError(f"must be from {_size_text(least)} to {_size_text(most)}")
+        return value
+
+    return AfterValidator(check)
 
 
 def _network(value: object) -> object:

@@ -94,8 +94,12 @@ def multipart(ctx: Context, found: FoundBlob, parts: list[Range], headers: list[
     async def body() -> AsyncGenerator[bytes, None]:
         for opening, part in zip(heads, parts, strict=True):
             yield opening
-            async for block in ctx.app.blobs.read(found, part.start, part.length):
-                yield block
+            found_bytes = ctx.app.blobs.read(found, part.start, part.length)
+            if isinstance(found_bytes, bytes):
+                yield found_bytes
+            else:
+                async for block in found_bytes:
+                    yield block
         yield tail
 
     kind = header(b"content-type", f"multipart/byteranges; boundary={boundary}")

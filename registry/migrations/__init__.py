@@ -16,7 +16,7 @@ from registry.errors import OperatorError
 from registry.files import make_folder
 from registry.sqlite import sqlite_path
 
-HEADS = {"registry": "registry_0001", "uploads": "uploads_0001"}
+HEADS = {"registry": "registry_0002", "uploads": "uploads_0002"}
 """The newest revision of each line."""
 
 FOLDER = Path(__file__).parent

@@ -5,16 +5,18 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, exists, select, update
+from sqlalchemy import join as join_tables
 
 from registry import clock
 from registry.database import Command, Database, Query, Session, insertion
 from registry.errors import BlobUnknown, StorageFull, Unavailable
-from registry.models import Blob, Descriptor, Manifest, Repository, RepositoryBlob, table
+from registry.models import Blob, BlobContent, Descriptor, Manifest, Repository, RepositoryBlob, table
 from registry.names import Digest, RepositoryName
 from registry.services import repositories
 from registry.storage.driver import Driver, KeyUnknown, StoreFull
 
 repository, blob, member = table(Repository), table(Blob), table(RepositoryBlob)
+content = table(BlobContent)
 manifest, descriptor = table(Manifest), table(Descriptor)
 
 RENEW_AFTER = clock.microseconds(timedelta(hours=1))
@@ -28,8 +30,10 @@ class FoundBlob(NamedTuple):
     repository_id: int
     digest: str
     size: int
-    key: str
+    key: str | None
     renewed: int
+    content: bytes | None = None
+    """The bytes, where `Blobs.find` found a small blob."""
 
 
 class StoredBlob(NamedTuple):
@@ -37,14 +41,21 @@ class StoredBlob(NamedTuple):
 
     id: int
     size: int
-    key: str
+    key: str | None
 
 
-FIND = Query(
-    select(blob.c.id, member.c.repository_id, blob.c.digest, blob.c.size, blob.c.key, member.c.renewed)
-    .join_from(repository, member, member.c.repository_id == repository.c.id)
-    .join(blob, blob.c.id == member.c.blob_id)
-    .where(repository.c.name == bindparam("name"), blob.c.digest == bindparam("digest")),
+FOUND = (blob.c.id, member.c.repository_id, blob.c.digest, blob.c.size, blob.c.key, member.c.renewed)
+HELD = (
+    repository.c.name == bindparam("name"),
+    blob.c.digest == bindparam("digest"),
+    member.c.repository_id == repository.c.id,
+    member.c.blob_id == blob.c.id,
+)
+FIND = Query(select(*FOUND).where(*HELD), FoundBlob)
+FIND_WITH_CONTENT = Query(
+    select(*FOUND, content.c.content)
+    .select_from(join_tables(blob, content, content.c.blob_id == blob.c.id, isouter=True))
+    .where(*HELD),
     FoundBlob,
 )
 STORED = Query(select(blob.c.id, blob.c.size, blob.c.key).where(blob.c.digest == bindparam("digest")), StoredBlob)
@@ -56,6 +67,7 @@ MEMBER = Query(
     int,
 )
 INSERT = insertion(Blob)
+INSERT_CONTENT = insertion(BlobContent)
 MOVE = Command(update(blob).where(blob.c.id == bindparam("of")).values(key=bindparam("key"), size=bindparam("size")))
 JOIN = insertion(RepositoryBlob)
 RENEW = Command(
@@ -85,27 +97,35 @@ def key_of(digest: Digest) -> str:
 class Blobs:
     """The blobs of all repositories."""
 
-    def __init__(self, database: Database, storage: Driver, *, read_only: bool) -> None:
+    def __init__(self, database: Database, storage: Driver, *, small: int, read_only: bool) -> None:
         self._database = database
         self._storage = storage
+        self._small = small
         self._read_only = read_only
 
     async def find(self, name: RepositoryName, digest: Digest) -> FoundBlob:
-        """Raises `BlobUnknown` for what the repository does not hold (R-032)."""
-        found = await self._database.lookup(FIND, name=name, digest=digest)
+        """With the content of a small one. Raises `BlobUnknown` for what the repository does not hold (R-032)."""
+        found = await self._database.lookup(FIND_WITH_CONTENT, name=name, digest=digest)
         if found is None:
             raise BlobUnknown(digest)
         return found
 
     async def promise(self, name: RepositoryName, digest: Digest) -> FoundBlob:
-        """`find`, for a client that will rely on the blob being there: it won't be garbage for a while."""
-        found = await self.find(name, digest)
+        """The blob, for a client that will rely on its being there: it won't be garbage for a while.
+
+        Raises `BlobUnknown`."""
+        found = await self._database.lookup(FIND, name=name, digest=digest)
+        if found is None:
+            raise BlobUnknown(digest)
         if found.renewed + RENEW_AFTER < clock.now() and not self._read_only:
             await self._database.run(renew, found)
         return found
 
-    def read(self, found: FoundBlob, start: int, length: int) -> AsyncGenerator[bytes, None]:
-        """`length` bytes from `start` on, in blocks."""
+    def read(self, found: FoundBlob, start: int, length: int) -> bytes | AsyncGenerator[bytes, None]:
+        """`length` bytes from `start` on of what `find` found: at once, or in blocks."""
+        if found.content is not None:
+            return found.content[start : start + length]
+        assert found.key is not None
         return self._storage.read(found.key, start, length)
 
     async def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
@@ -121,6 +141,8 @@ class Blobs:
         known = await self._database.lookup(STORED, digest=digest)
         if known is None:
             return False
+        if known.key is None:
+            return known.size == size
         try:
             return await self._storage.size(known.key) == known.size == size
         except KeyUnknown:
@@ -128,13 +150,16 @@ class Blobs:
 
     async def store(self, name: RepositoryName, digest: Digest, content: bytes) -> None:
         """Store bytes that have this digest and that came whole, and make them a blob of the repository."""
-        key = None
-        if not await self.stored(digest, len(content)):
+        if await self.stored(digest, len(content)):
+            await self.hold(name, digest, len(content), None)
+        elif len(content) <= self._small:
+            await self._database.run(keep, name, digest, content)
+        else:
             try:
                 key = await self._storage.put(key_of(digest), content)
             except StoreFull as error:
                 raise StorageFull from error
-        await self.hold(name, digest, len(content), key)
+            await self.hold(name, digest, len(content), key)
 
     async def hold(self, name: RepositoryName, digest: Digest, size: int, key: str | None) -> None:
         """Make bytes that storage has finished under `key` a blob of the repository; None: it has had them before."""
@@ -166,8 +191,21 @@ def hold(session: Session, name: RepositoryName, digest: Digest, size: int, key:
         if key is None:
             raise Unavailable(f"{digest} was collected at this very moment")
         session.insert(INSERT, digest=digest, size=size, key=key, created=clock.now())
-    elif key is not None and known.key != key:
+    elif key is not None and known.key is not None and known.key != key:
         session.execute(MOVE, of=known.id, key=key, size=size)
+    join(session, name, digest)
+
+
+def keep(session: Session, name: RepositoryName, digest: Digest, content: bytes) -> None:
+    """Make a small blob, bytes and all, one of the repository's."""
+    known = session.first(STORED, digest=digest)
+    if known is None:
+        blob_id = session.insert(INSERT, digest=digest, size=len(content), key=None, created=clock.now())
+        session.execute(INSERT_CONTENT, blob_id=blob_id, content=content)
+    elif known.key is not None:
+        # Storage has lost it, or has not all of it.
+        session.execute(MOVE, of=known.id, key=None, size=len(content))
+        session.execute(INSERT_CONTENT, blob_id=known.id, content=content)
     join(session, name, digest)
 
 

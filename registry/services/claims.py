@@ -12,7 +12,6 @@ import structlog
 from registry import hashing, host
 from registry.database import Database
 from registry.errors import ChunkOutOfOrder, StorageFull, Unavailable, UploadBusy, UploadUnknown
-from registry.hashing import Hasher
 from registry.names import RepositoryName
 from registry.services import sessions
 from registry.services.sessions import CLAIM, UploadRow
@@ -31,15 +30,18 @@ PAUSE = 0.5
 
 
 class Claimed:
-    """A session that this request alone may write to, until it is given back."""
+    """A session that this request alone may write to, until it is given back.
+
+    `content`: its bytes, as long as they are few and storage has none; the hasher has seen those that storage has."""
 
     def __init__(self, row: UploadRow) -> None:
         self.row = row
         self.size = row.size
+        self.content = row.content
         self.state: State = orjson.loads(row.state)
-        self.hasher: Hasher | None = hashing.start(row.algorithm) if row.size == 0 else None
-        if row.size:
-            self.hasher = hashing.resume(row.algorithm, row.hash)
+        in_storage = row.size > 0 and row.content is None
+        self.hasher = hashing.resume(row.algorithm, row.hash) if in_storage else hashing.start(row.algorithm)
+        self.given_back = False
 
 
 class Claims:
@@ -73,6 +75,7 @@ class Claims:
             timer = loop.call_later(CLAIM.total_seconds() / 4, renew)
 
         timer = loop.call_later(CLAIM.total_seconds() / 4, renew)
+        claimed: Claimed | None = None
         try:
             claimed = Claimed(row)
             if self.doubtful(row):
@@ -89,7 +92,8 @@ class Claims:
             raise StorageFull from error
         finally:
             timer.cancel()
-            await self.release(row)
+            if claimed is None or not claimed.given_back:
+                await self.release(row)
 
     async def _take(self, name: RepositoryName, upload_id: str, patience: timedelta) -> UploadRow:
         """Claim the session, waiting a little for a request that has it."""
@@ -121,7 +125,8 @@ class Claims:
 
     def doubtful(self, row: UploadRow) -> bool:
         """Whether the machine was started anew since: a power cut may have taken bytes that were never synced."""
-        return self._storage.volatile and row.size > 0 and row.boot != host.boot_id()
+        in_storage = row.size > 0 and row.content is None
+        return self._storage.volatile and in_storage and row.boot != host.boot_id()
 
     async def _recover(self, claimed: Claimed) -> None:
         """Let only bytes count that are really there, hashed again: the saved hasher may vouch for lost ones."""
@@ -137,11 +142,22 @@ class Claims:
         claimed.size, claimed.hasher = read, hasher
         await self.save(claimed)
 
-    async def save(self, claimed: Claimed) -> None:
-        """Let the bytes count that were appended. Raises `UploadBusy` if the claim was lost."""
-        hasher = claimed.hasher.save() if claimed.hasher else None
-        if not await self._table.run(sessions.save, claimed.row, claimed.size, hasher, dump(claimed.state)):
+    async def save(self, claimed: Claimed, *, last: bool = False) -> None:
+        """Let the bytes count that were appended; the last thing that is done to it gives it back, too.
+
+        Raises `UploadBusy` if the claim was lost."""
+        hasher = claimed.hasher.save() if claimed.hasher and claimed.content is None else None
+        state = dump(claimed.state)
+        if not await self._table.run(
+            sessions.save, claimed.row, claimed.size, hasher, state, claimed.content, release=last
+        ):
             raise UploadBusy(claimed.row.id)
+        claimed.given_back = last
+
+    async def forget(self, claimed: Claimed) -> None:
+        """The session is no more."""
+        await self._table.run(sessions.forget, claimed.row)
+        claimed.given_back = True
 
     async def release(self, row: UploadRow) -> None:
         """Now, or as soon as it can be: a session must not stay claimed by nobody."""

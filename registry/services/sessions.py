@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, or_, select, update
 
@@ -30,6 +30,7 @@ class UploadRow(NamedTuple):
     boot: str
     claim: str | None
     claimant: str | None
+    content: bytes | None
 
 
 COLUMNS = [upload.c[name] for name in UploadRow._fields]
@@ -49,18 +50,18 @@ TAKE_OVER = Command(
     .values(claim=bindparam("token"), claimant=bindparam("me"), claimed_until=bindparam("until"))
 )
 RENEW = Command(update(upload).where(*OURS).values(claimed_until=bindparam("until")))
-SAVE = Command(
-    update(upload)
-    .where(*OURS)
-    .values(
-        size=bindparam("length"),
-        hash=bindparam("hasher"),
-        state=bindparam("driver_state"),
-        boot=bindparam("this_boot"),
-        touched=bindparam("now"),
-    )
-)
-RELEASE = Command(update(upload).where(*OURS).values(claim=None, claimant=None, claimed_until=0))
+SAVED: dict[str, Any] = {
+    "size": bindparam("length"),
+    "hash": bindparam("hasher"),
+    "state": bindparam("driver_state"),
+    "content": bindparam("small"),
+    "boot": bindparam("this_boot"),
+    "touched": bindparam("now"),
+}
+RELEASED: dict[str, Any] = {"claim": None, "claimant": None, "claimed_until": 0}
+SAVE = Command(update(upload).where(*OURS).values(**SAVED))
+RELEASE = Command(update(upload).where(*OURS).values(**RELEASED))
+SAVE_AND_RELEASE = Command(update(upload).where(*OURS).values(**SAVED, **RELEASED))
 DELETE = Command(delete(upload).where(*OURS))
 EXPIRED = Query(
     select(*COLUMNS).where(upload.c.touched < bindparam("before")).order_by(upload.c.touched).limit(bindparam("most")),
@@ -68,7 +69,9 @@ EXPIRED = Query(
 )
 
 
-def insert(session: Session, upload_id: str, name: RepositoryName, algorithm: str, state: str) -> None:
+def insert(
+    session: Session, upload_id: str, name: RepositoryName, algorithm: str, state: str, content: bytes | None
+) -> None:
     session.execute(
         INSERT,
         id=upload_id,
@@ -82,6 +85,7 @@ def insert(session: Session, upload_id: str, name: RepositoryName, algorithm: st
         claimant=None,
         claimed_until=0,
         touched=clock.now(),
+        content=content,
     )
 
 
@@ -117,10 +121,18 @@ def renew(session: Session, row: UploadRow) -> bool:
     return session.execute(RENEW, of=row.id, by=row.claim, until=until) == 1
 
 
-def save(session: Session, row: UploadRow, size: int, hasher: bytes | None, state: str) -> bool:
-    """Let these bytes count; False if the claim was lost, and nothing is changed."""
+def save(
+    session: Session,
+    row: UploadRow,
+    size: int,
+    hasher: bytes | None,
+    state: str,
+    content: bytes | None,
+    release: bool,
+) -> bool:
+    """Let these bytes count, and give back the claim if asked to; False if it was lost, and nothing is changed."""
     saved = session.execute(
-        SAVE,
+        SAVE_AND_RELEASE if release else SAVE,
         of=row.id,
         by=row.claim,
         length=size,
@@ -128,6 +140,7 @@ def save(session: Session, row: UploadRow, size: int, hasher: bytes | None, stat
         driver_state=state,
         this_boot=host.boot_id(),
         now=clock.now(),
+        small=content,
     )
     return saved == 1
 

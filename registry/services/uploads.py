@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 from uuid import uuid4
@@ -26,10 +27,8 @@ from registry.services.claims import Claimed, Claims, dump, when_unlocked
 from registry.services.sessions import UploadRow
 from registry.storage.driver import Driver, State, StoreFull
 
-WHOLE = 1024 * 1024
-"""Bytes of a body that is stored at once, without passing through an upload."""
-
-HASHED_ON_THE_LOOP = 128 * 1024
+WHOLE = 128 * 1024
+"""Bytes of a body that is hashed on the loop and stored at once, without passing through an upload."""
 
 
 class Body(Protocol):
@@ -40,8 +39,11 @@ class Body(Protocol):
     async def whole(self) -> bytes:
         """All of it. Raises `ClientGone`."""
 
-    def blocks(self) -> AsyncIterator[bytes]:
+    def blocks(self) -> AsyncGenerator[bytes, None]:
         """All of it, in blocks of about a megabyte. Raises `ClientGone` after the last byte that came."""
+
+    async def pour(self, sink: Callable[[bytes | memoryview], object]) -> None:
+        """All that is left of it, block by block, into `sink`, which is called in threads. Raises as `blocks` does."""
 
 
 class Progress(NamedTuple):
@@ -54,8 +56,9 @@ class Progress(NamedTuple):
 class Uploads:
     """The open sessions of all repositories."""
 
-    def __init__(self, table: Database, storage: Driver, blobs: Blobs) -> None:
+    def __init__(self, table: Database, storage: Driver, blobs: Blobs, *, small: int) -> None:
         self._table = table
+        self._small = small
         self._storage = storage
         self._blobs = blobs
         self._claims = Claims(table, storage)
@@ -64,7 +67,7 @@ class Uploads:
         """A new session, whose bytes are hashed by `algorithm` as they pass; any other one may be named at the end."""
         upload_id = str(uuid4())
         state = await self._storage.begin(upload_id)
-        await self._table.run(sessions.insert, upload_id, name, algorithm, dump(state))
+        await self._table.run(sessions.insert, upload_id, name, algorithm, dump(state), b"" if self._small else None)
         return Progress(upload_id, 0)
 
     async def status(self, name: RepositoryName, upload_id: str) -> Progress:
@@ -81,7 +84,7 @@ class Uploads:
         Raises `UploadUnknown`, `ChunkOutOfOrder`, `UploadBusy`, `SizeInvalid`, `StorageFull`."""
         async with self._claims.hold(name, upload_id) as claimed:
             in_order(claimed, place)
-            await self._receive(claimed, body, place)
+            await self._receive(claimed, body, place, last=True)
             return Progress(upload_id, claimed.size)
 
     async def finish(
@@ -114,7 +117,7 @@ class Uploads:
         state = await self._storage.begin(str(uuid4()))
         hasher = hashing.start(digest.algorithm)
         try:
-            size, state = await self._write(state, 0, body, hasher, None)
+            size, state = await self._write(state, 0, body, hasher, None, [])
             matches(digest, hasher.digest())
             key = None
             if not await self._blobs.stored(digest, size):
@@ -164,23 +167,35 @@ class Uploads:
 
     # Below: everything happens on a claimed session.
 
-    async def _receive(self, claimed: Claimed, body: Body, place: ContentRange | None) -> None:
+    async def _receive(self, claimed: Claimed, body: Body, place: ContentRange | None, *, last: bool = False) -> None:
         """Append the body and let it count; of one that is cut off, what came."""
         try:
             await self._append(claimed, body, place)
         except ClientGone:
-            await self._claims.save(claimed)
+            await self._claims.save(claimed, last=True)
             raise
-        await self._claims.save(claimed)
+        await self._claims.save(claimed, last=last)
 
     async def _append(self, claimed: Claimed, body: Body, place: ContentRange | None) -> None:
         if body.length == 0:
             return
+        end = claimed.size + place.length if place else None
+        begun: list[bytes] = []
         before = claimed.size
+        if claimed.content is not None:
+            if body.length is None or claimed.size + body.length <= self._small:
+                too_much = await self._gather(claimed, body, end)
+                if not too_much:
+                    return
+                begun = [too_much]
+            # From now on they are many: what was in the row goes first.
+            begun = [claimed.content, *begun]
+            before = 0
         try:
-            claimed.size, claimed.state = await self._write(claimed.state, before, body, claimed.hasher, place)
+            claimed.size, claimed.state = await self._write(claimed.state, before, body, claimed.hasher, end, begun)
+            claimed.content = None
         except Cut as cut:
-            claimed.size, claimed.state = cut.size, cut.state
+            claimed.size, claimed.state, claimed.content = cut.size, cut.state, None
             raise cut.reason from None
         except StoreFull:
             # Give back the space of the bytes that do not count.
@@ -188,20 +203,50 @@ class Uploads:
             await appender.close()
             raise
 
+    async def _gather(self, claimed: Claimed, body: Body, end: int | None) -> bytes:
+        """Add the body to the session's row as long as that is small; the block that was too much, or nothing."""
+        assert claimed.content is not None
+        async with aclosing(body.blocks()) as blocks:
+            async for block in blocks:
+                if end is not None and claimed.size + len(block) > end:
+                    raise longer(end)
+                if claimed.size + len(block) > self._small:
+                    return block
+                claimed.content += block
+                claimed.size += len(block)
+        if end is not None and claimed.size != end:
+            raise SizeInvalid("the body is shorter than its Content-Range")
+        return b""
+
     async def _write(
-        self, state: State, size: int, body: Body, hasher: Hasher | None, place: ContentRange | None
+        self, state: State, size: int, body: Body, hasher: Hasher | None, end: int | None, begun: Sequence[bytes]
     ) -> tuple[int, State]:
-        """Hash and append the body at `size`; the new size and state. Raises `Cut`, `SizeInvalid`, `StoreFull`."""
+        """Hash and append `begun` and the rest of the body at `size`, up to `end` if that is known.
+
+        The new size and state. Raises `Cut`, `SizeInvalid`, `StoreFull`."""
         observe = hasher.update if hasher else ignore
-        end = size + place.length if place else None
         appender = await when_unlocked(lambda: self._storage.append(state, size))
         cut: ClientGone | None = None
+
+        def write_now(block: bytes | memoryview) -> None:
+            nonlocal size
+            if end is not None and size + len(block) > end:
+                raise longer(end)
+            appender.write_now(block, observe)
+            size += len(block)
+
         try:
-            async for block in body.blocks():
-                if end is not None and size + len(block) > end:
-                    raise SizeInvalid(f"the body is longer than its Content-Range of {end} bytes")
+            for block in filter(None, begun):
                 await appender.write(block, observe)
                 size += len(block)
+            if appender.direct:
+                await body.pour(write_now)
+            else:
+                async for block in body.blocks():
+                    if end is not None and size + len(block) > end:
+                        raise longer(end)
+                    await appender.write(block, observe)
+                    size += len(block)
         except ClientGone as error:
             cut = error
         finally:
@@ -215,36 +260,37 @@ class Uploads:
     async def _store_whole(self, name: RepositoryName, digest: Digest, body: Body, claimed: Claimed | None) -> None:
         """A body that is small enough to be held: hashed, stored and linked without an upload."""
         content = await body.whole()
-        if len(content) <= HASHED_ON_THE_LOOP:
-            found = hashing.digest_of(content, digest.algorithm)
-        else:
-            found = await asyncio.to_thread(hashing.digest_of, content, digest.algorithm)
+        found = hashing.digest_of(content, digest.algorithm)
         if found != digest:
             if claimed is not None:
                 await self._drop(claimed)
             raise DigestInvalid(f"the content has the digest {found}")
         await self._blobs.store(name, digest, content)
         if claimed is not None:
-            await self._table.run(sessions.forget, claimed.row)
-            if await self._storage.appended(claimed.state):
+            await self._claims.forget(claimed)
+            if claimed.content is None and await self._storage.appended(claimed.state):
                 await self._storage.abort(claimed.state)
 
     async def _close(
         self, name: RepositoryName, digest: Digest, body: Body, place: ContentRange | None, claimed: Claimed
     ) -> None:
-        if body.length == 0:
-            await self._trim(claimed)
-        else:
+        if body.length != 0:
             await self._receive(claimed, body, place)
+        elif claimed.content is None:
+            await self._trim(claimed)
         found = await self._digest(claimed, digest.algorithm)
         if found != digest:
             await self._drop(claimed)
             raise DigestInvalid(f"the content has the digest {found}")
+        if claimed.content is not None:
+            await self._blobs.store(name, digest, claimed.content)
+            await self._claims.forget(claimed)
+            return
         key = None
         if not await self._blobs.stored(digest, claimed.size):
             key = await self._finish_bytes(claimed.state, digest, claimed.size)
         await self._blobs.hold(name, digest, claimed.size, key)
-        await self._table.run(sessions.forget, claimed.row)
+        await self._claims.forget(claimed)
         if key is None:
             await self._storage.abort(claimed.state)
 
@@ -259,6 +305,8 @@ class Uploads:
 
     async def _digest(self, claimed: Claimed, algorithm: str) -> Digest:
         """The digest of all bytes: known, unless another algorithm was asked for or nothing could be saved."""
+        if claimed.content is not None:
+            return hashing.digest_of(claimed.content, algorithm)
         if claimed.size == 0:
             return hashing.digest_of(b"", algorithm)
         if claimed.hasher is not None and claimed.hasher.algorithm == algorithm:
@@ -270,7 +318,7 @@ class Uploads:
 
     async def _drop(self, claimed: Claimed) -> None:
         """The row first: a crash leaves only bytes."""
-        await self._table.run(sessions.forget, claimed.row)
+        await self._claims.forget(claimed)
         await self._storage.abort(claimed.state)
 
 
@@ -292,6 +340,10 @@ def in_order(claimed: Claimed, place: ContentRange | None) -> None:
 def matches(expected: Digest, found: Digest) -> None:
     if expected != found:
         raise DigestInvalid(f"the content has the digest {found}")
+
+
+def longer(end: int) -> SizeInvalid:
+    return SizeInvalid(f"the body is longer than its Content-Range of {end} bytes")
 
 
 def ignore(block: object) -> None:

@@ -87,6 +87,15 @@ class Stat:
 class Appender(ABC):
     """Bytes on their way to the end of one upload. Made by `Driver.append`; used by one task; closed once."""
 
+    direct: ClassVar[bool] = False
+    """Whether `write_now` may take the place of `write`."""
+
+    def write_now(self, block: bytes | memoryview, observe: Observer) -> None:
+        """`write`, for a caller that is already in a thread and keeps its calls apart; only where `direct` is true.
+
+        The block may change when this has returned."""
+        raise NotImplementedError
+
     @abstractmethod
     async def write(self, block: bytes, observe: Observer) -> None:
         """Append `block` (1 byte to 1 MiB) and call `observe(block)` once, before or after, in any thread.

@@ -310,6 +310,8 @@ class FilesystemDriver(Driver):
 class FileAppender(Appender):
     """An upload's file, open and locked by `flock`, which the kernel lets go of when the process dies."""
 
+    direct: ClassVar[bool] = True
+
     def __init__(self, driver: FilesystemDriver, state: State, fd: int) -> None:
         self._driver = driver
         self._state = state
@@ -323,7 +325,6 @@ class FileAppender(Appender):
         await self._driver._thread(self.write_now, block, observe)
 
     def write_now(self, block: bytes | memoryview, observe: Observer) -> None:
-        """`write`, for a caller that is already in a thread."""
         observe(block)
         with full():
             write_all(self._fd, block, None)

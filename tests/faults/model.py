@@ -131,9 +131,15 @@ def check_disk(data: Path, *, hashed: bool = False) -> int:
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert database.execute("PRAGMA foreign_key_check").fetchall() == []
     with closing(sqlite3.connect(data / "registry.db")) as database:
-        blobs = database.execute("SELECT digest, size, key FROM blob").fetchall()
+        blobs = database.execute(
+            "SELECT digest, size, key, content FROM blob LEFT JOIN blob_content ON blob_id = id"
+        ).fetchall()
         manifests = database.execute("SELECT digest, size, body FROM manifest").fetchall()
-    for digest, size, key in blobs:
+    for digest, size, key, content in blobs:
+        assert (key is None) != (content is None), f"{digest} stands in storage or in a row"
+        if content is not None:
+            assert (sha256(content), len(content)) == (digest, size)
+            continue
         path = data / "blobs" / key
         assert path.stat().st_size == size, f"{path} is not {size} bytes long"
         if hashed:

@@ -136,7 +136,26 @@ def check_not_read(trace: Trace, calls: list[Call]) -> None:
     assert [call for call in calls if call.name in {"link", "linkat", "copy_file_range", "sendfile", "splice"}] == []
 
 
-@pytest.mark.parametrize("size", [700, 600_000])
+def test_a_small_blob_is_one_commit(client: Client, trace: Trace) -> None:
+    """Also in chunks, of which nothing is synced: one row, one sync, no file."""
+    content = os.urandom(9_000)
+    path = client.start("power/small")
+    start = trace.size()
+    assert client.patch(path, content[:4_000], 0).status == 202
+    assert client.patch(path, content[4_000:], 4_000).status == 202
+    assert client.finish(path, content).status == 201
+    trace.size()
+    calls = trace.calls(start)
+    log = trace.server.data / "registry.db-wal"
+    rows = [call for call in calls if on(WRITES, log)(call)]
+    syncs = [call for call in calls if call.name in SYNCS and call.result >= 0]
+    assert [call.target for call in syncs] == [str(log)]
+    in_order(rows[-1], syncs[0], first(calls, "201", answered(201)))
+    blobs = str(trace.server.data / "blobs")
+    assert [call for call in calls if call.target.startswith(blobs)] == []
+
+
+@pytest.mark.parametrize("size", [20_000, 600_000])
 def test_a_push_in_one_request(size: int, client: Client, trace: Trace) -> None:
     content = os.urandom(size)
     start = trace.size()
