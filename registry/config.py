@@ -10,13 +10,14 @@ from urllib.parse import quote, unquote
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from registry.errors import OperatorError
 from registry.units import DAY, SECOND, Duration, MediaType, Metavar, Network, Size, between, listed, positive
@@ -49,10 +50,10 @@ def _plain(path: str) -> bool:
     return bool(path) and not set(path) & set("?#") and unquote(path).isprintable()
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything an operator can set. `load` reads file and environment; made directly it is made from values alone."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 or :: for every one.")
     port: int = Field(default=5000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
@@ -102,16 +103,6 @@ class Settings(BaseSettings):
     body_timeout: Annotated[Duration, AfterValidator(positive)] = Field(
         default=60 * SECOND, description="How long to wait for more bytes of a request body."
     )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        *_: PydanticBaseSettingsSource,
-        **__: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import signal
 import socket
 import sys
@@ -91,6 +92,8 @@ def announce(settings: Settings, listening: socket.socket) -> None:
 
 def work(settings: Settings, listening: socket.socket, ready: Callable[[], None], supervisor: int | None) -> None:
     """One worker's life. `supervisor`: a descriptor that ends when the supervisor has died."""
+    gc.freeze()
+    gc.enable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(live(App(settings), settings, listening, ready, supervisor))
     # All is closed: an impatient second signal must not turn that into a failure.
