@@ -51,25 +51,20 @@ class Cycle(RequestResponseCycle):
             self.on_response()
 
     def _render(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
-        lines = [STATUS_LINE[status]]
-        told = False
-        for pair in headers:
-            name = pair[0]
-            if name == b"content-length":
-                self.expected_content_length, told = int(pair[1]), True
-            elif name == b"connection" and pair[1] == b"close":
-                self.keep_alive = False
-                continue
-            lines.append(b"%s: %s\r\n" % pair)
-        lines += [b"%s: %s\r\n" % pair for pair in self.default_headers]
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        if not told and status not in (204, 304):
+        pairs = headers + self.default_headers
+        values = dict(pairs)
+        if b"content-length" in values:
+            self.expected_content_length = int(values[b"content-length"])
+        elif status not in (204, 304):
             raise RuntimeError("the answer has no content-length")
-        lines.append(b"\r\n")
-        head = b"".join(lines)
+        if values.get(b"connection") == b"close":
+            self.keep_alive = False
+        elif not self.keep_alive:
+            pairs.append((b"connection", b"close"))
+        head = STATUS_LINE[status] + b"".join([b"%s: %s\r\n" % pair for pair in pairs]) + b"\r\n"
         # A line break in a header would be another header, or another answer.
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+        lines = len(pairs) + 2
+        if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
             raise RuntimeError("a header of the answer holds a line break or a null")
         return head
 

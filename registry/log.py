@@ -38,18 +38,22 @@ class Line(NamedTuple):
 
 
 class Clock:
-    """The time of day as it stands in lines: rendered once a second, but for the milliseconds."""
+    """The time of day as it stands in lines: rendered once a millisecond."""
 
     def __init__(self) -> None:
-        self._second = 0
-        self._text = ""
+        self._millisecond = self._second = 0
+        self._text = self._until_second = ""
 
     def now(self) -> str:
-        nanoseconds = time.time_ns()
-        second = nanoseconds // 1_000_000_000
-        if second != self._second:
-            self._second, self._text = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._text}.{nanoseconds // 1_000_000 % 1000:03}Z"
+        millisecond = int(time.time() * 1000)
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            second, rest = divmod(millisecond, 1000)
+            if second != self._second:
+                self._second = second
+                self._until_second = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+            self._text = f"{self._until_second}{rest:03}Z"
+        return self._text
 
 
 class RequestLog:
@@ -109,12 +113,12 @@ def as_json(line: Line) -> bytes:
 
 
 def as_text(line: Line) -> bytes:
-    what = f"{line.name} {line.reference}".strip() or line.path
+    request_id, client, method, path, route, name, reference, status, size, duration = line
+    what = f"{name} {reference}".strip() or path
     if not what.isprintable():
         what = what.encode("unicode_escape").decode()  # A path must not look like a line of its own.
     return (
-        f"{timestamp()} {line.status} {line.method} {line.route} {what} "
-        f"{line.size}B {line.duration * 1000:.1f}ms {line.client} id={line.request_id}\n"
+        f"{timestamp()} {status} {method} {route} {what} {size}B {duration * 1000:.1f}ms {client} id={request_id}\n"
     ).encode("utf-8", "backslashreplace")
 
 

@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-REPOSITORY = "/v2/{name:path}/"
+REPOSITORY = "/v2/{name:path}"
 REFERENCE = "{reference}"
 
 
@@ -27,23 +27,28 @@ class Matcher(Generic[T]):
     def __init__(self, endpoints: Iterable[tuple[str, T]]) -> None:
         """`endpoints`: paths of the table in the order in which they are tried, each with what answers it."""
         self._entries: dict[str, Entry[T]] = {}
+        self._literals: set[str] = set()
         for path, endpoint in endpoints:
-            if not path.startswith(REPOSITORY):
+            if not path.startswith(REPOSITORY + "/"):
                 continue
-            before, kind, last = path.removeprefix("/v2/{name:path}").rsplit("/", 2)
+            before, kind, last = path.removeprefix(REPOSITORY).rsplit("/", 2)
             wild = last == REFERENCE
+            if not wild:
+                self._literals.add(last)
             self._entries[kind if wild else f"{kind}/{last}"] = Entry(endpoint, before, wild)
 
     def find(self, path: str) -> tuple[T, dict[str, str]] | None:
         """The endpoint and the path's parameters; None: ask the router."""
-        parts = path.rsplit("/", 2)
-        if len(parts) != 3 or "\n" in path:
+        head, _, last = path.rpartition("/")
+        head, _, kind = head.rpartition("/")
+        entry = self._entries.get(f"{kind}/{last}" if last in self._literals else kind)
+        if entry is None or "\n" in path:
             return None
-        head, kind, last = parts
-        entry = self._entries.get(f"{kind}/{last}") or self._entries.get(kind)
-        if entry is None or not head.startswith("/v2/") or not head.endswith(entry.before):
+        endpoint, before, wild = entry
+        if before:
+            if not head.endswith(before):
+                return None
+            head = head[: -len(before)]
+        if not head.startswith("/v2/"):
             return None
-        name = head[4 : -len(entry.before) or None]
-        if not entry.wild:
-            return entry.endpoint, {"name": name}
-        return (entry.endpoint, {"name": name, "reference": last}) if last else None
+        return endpoint, ({"name": head[4:], "reference": last} if wild else {"name": head[4:]})

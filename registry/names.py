@@ -1,6 +1,7 @@
 """Repository names, tags, digests, references and content ranges: parsed once, then values."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple, NewType, Self
 
 from registry.errors import DigestMalformed, NameInvalid, SizeInvalid, TagInvalid, UploadInvalid
@@ -69,6 +70,7 @@ class ContentRange(NamedTuple):
         return self.last - self.first + 1
 
 
+@lru_cache(8192)
 def parse_name(text: str) -> RepositoryName:
     """Raises `NameInvalid` for what R-010 forbids or is longer than 255 characters (R-011)."""
     if len(text) > LONGEST_NAME or NAME.fullmatch(text) is None:

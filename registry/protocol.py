@@ -112,26 +112,21 @@ class Protocol(HttpToolsProtocol):
             self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        host = length = expect = None
-        hosts = 0
-        for name, value in self.headers:
-            if name == b"host":
-                host, hosts = value, hosts + 1
-            elif name == b"content-length":
-                length = value
-            elif name == b"expect":
-                expect = value
-        version = self.parser.get_http_version()
-        if hosts != 1 and (host is not None or version == "1.1"):
-            raise ValueError("RFC 9112 section 3.2: not one Host")
-        upgrade = self.parser.should_upgrade()
+        parser = self.parser
+        headers = dict(self.headers)
+        version = parser.get_http_version()
+        if b"host" not in headers:
+            if version == "1.1":
+                raise ValueError("RFC 9112 section 3.2: no Host")
+        elif len(headers) != len(self.headers) and [name for name, _ in self.headers].count(b"host") != 1:
+            raise ValueError("RFC 9112 section 3.2: several Hosts")
         # Not before: what is raised above ends in a refusal.
         self._in_head = False
         self._aside = 0
         scope = self.scope
-        scope["method"] = method = self.parser.get_method().decode("ascii")
+        scope["method"] = method = parser.get_method().decode("ascii")
         scope["http_version"] = version
-        if upgrade:
+        if parser.should_upgrade():
             return
         self._locate(scope)
         busy = self.unanswered is not None
@@ -145,12 +140,14 @@ class Protocol(HttpToolsProtocol):
             access_log=False,
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
-            expect_100_continue=expect is not None and expect.lower() == b"100-continue",
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            expect_100_continue=headers.get(b"expect", b"").lower() == b"100-continue",
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
-        if length is not None and len(length) > 5 and int(length) >= TAPPED_FROM and self.scheme == "http":
-            scope["registry.tap"] = Tap(self, cycle, int(length))
+        if method not in ("GET", "HEAD") and self.scheme == "http":
+            length = int(headers.get(b"content-length", 0))
+            if length >= TAPPED_FROM:
+                scope["registry.tap"] = Tap(self, cycle, length)
         if busy:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))

@@ -46,6 +46,14 @@ def test_it_agrees_with_the_router_below_a_repository(path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "path", ["/v2/blobs/uploads/x", "/v2/blobs/uploads/", "/v2/tags/list", "/v2/manifests/x", "/v2//manifests/x", "/v2"]
+)
+def test_it_agrees_where_no_repository_is_named(path: str) -> None:
+    found = MATCHER.find(path)
+    assert found is None or found == routed(path)
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/v2/team/app/manifests/latest",
