@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import structlog
 
+from registry.answers import Answers
 from registry.config import MEMORY, Settings
 from registry.errors import OperatorError
 from registry.log import RequestLog
@@ -42,6 +43,7 @@ class App:
         )
         self.referrers = Referrers(self.database, limit=settings.manifest_limit)
         self.requests = RequestLog(settings.log_format)
+        self.answers = Answers(self.database.version, settings.answer_memory)
         self._sweep: asyncio.Task[None] | None = None
         self._process = secrets.token_hex(3)
         self._requests_begun = 0

@@ -15,7 +15,8 @@ class Registry:
     """The ASGI application. `app` is opened and closed by whoever serves it (`server.py`), or by its lifespan."""
 
     def __init__(self, app: App) -> None:
-        self._app = app
+        self.app = app
+        self.answers = app.answers
         self._prefix = app.settings.prefix
         by_path = groupby(sorted(ROUTES, key=lambda row: ORDER[row.path]), key=lambda row: row.path)
         endpoints = [(path, Endpoint(app, list(rows))) for path, rows in by_path]
@@ -40,13 +41,13 @@ class Registry:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            await self._app.open()
+            await self.app.open()
         except BaseException as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             raise
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._app.close()
+        await self.app.close()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -88,6 +88,10 @@ class Settings(BaseModel):
     small_blob: Annotated[Size, between(0, 1 << 20)] = Field(
         default=16 << 10, description="Largest blob that is kept in the database instead of in storage: 0 to 1MiB."
     )
+    answer_memory: Annotated[Size, between(0, 1 << 30)] = Field(
+        default=16 << 20,
+        description="Memory of each worker for answers kept until the registry changes: 0 to 1GiB.",
+    )
     manifest_types: Annotated[list[MediaType], BeforeValidator(listed), Metavar("MEDIA-TYPE")] = Field(
         default=[], description="Media type of manifests accepted besides the built-in ones; repeatable."
     )

@@ -144,6 +144,8 @@ class Row(NamedTuple):
     handler: Handler
     action: Action
     name: str
+    steady: bool = False
+    """Whether the answer is the same for everybody until the database changes."""
 
 
 class Endpoint:
@@ -159,7 +161,7 @@ class Endpoint:
         started = time.perf_counter()
         ctx = Context(self._app, scope, receive, self._app.next_request_id())
         row = self._rows.get(scope["method"])
-        answer = Answer(ctx, send)
+        answer = Answer(ctx, send, row)
         try:
             await self._answer(ctx, row, answer)
         finally:
@@ -226,11 +228,12 @@ class Endpoint:
 class Answer:
     """An answer on its way out, counted: `status` 0 until it has begun, `size` in bytes of the body."""
 
-    __slots__ = ("_ctx", "_send", "size", "status")
+    __slots__ = ("_ctx", "_row", "_send", "size", "status")
 
-    def __init__(self, ctx: Context, send: Send) -> None:
+    def __init__(self, ctx: Context, send: Send, row: Row | None) -> None:
         self._ctx = ctx
         self._send = send
+        self._row = row
         self.status = 0
         self.size = 0
 
@@ -242,7 +245,16 @@ class Answer:
             if self._ctx.scope["method"] == "HEAD":
                 body = b""
             self.size = len(body)
-            await self._send({"type": "http.response.body", "body": body})
+            message = {"type": "http.response.body", "body": body}
+            if self._row is not None and self._row.steady and response.status == 200:
+                parameters = self._ctx.parameters
+                message["registry.steady"] = (
+                    self._ctx.scope["path"],
+                    self._row.name,
+                    parameters.get("name", ""),
+                    parameters.get("reference", ""),
+                )
+            await self._send(message)
             return
         try:
             # Before the head is sent, so that bytes that cannot be read are an error and not half an answer.

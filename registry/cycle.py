@@ -10,6 +10,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from registry.answers import Kept
+
 Message = MutableMapping[str, Any]
 
 JOINED = 16 * 1024
@@ -21,6 +23,8 @@ class Cycle(RequestResponseCycle):
 
     _head: bytes | None = None
     """The head, as long as nothing of the body has come."""
+    kept: Kept | None = None
+    """The whole answer, if it is one that others may have, too."""
 
     async def send(self, message: Message) -> None:  # type: ignore[override]
         if self.flow.write_paused and not self.disconnected:
@@ -30,7 +34,8 @@ class Cycle(RequestResponseCycle):
         if not self.response_started:
             self.response_started = True
             self.waiting_for_100_continue = False
-            self._head = self._render(message["status"], message["headers"])
+            self._headers: list[tuple[bytes, bytes]] = message["headers"]
+            self._head = self._render(message["status"], self._headers)
             return
         if self.response_complete:
             raise RuntimeError(f"{message['type']} after the answer was complete")
@@ -44,6 +49,9 @@ class Cycle(RequestResponseCycle):
             raise RuntimeError("the answer's body has another length than its head says")
         self._write(body)
         if not more:
+            if "registry.steady" in message:
+                lines = [b"%s: %s\r\n" % pair for pair in self._headers if pair[0] != b"x-request-id"]
+                self.kept = Kept(STATUS_LINE[200] + b"".join(lines), body, message["registry.steady"], len(body))
             self.response_complete = True
             self.message_event.set()
             if not self.keep_alive:

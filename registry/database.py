@@ -7,7 +7,7 @@ and nothing else.
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -95,6 +95,10 @@ class Database(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Finish what was begun, and disconnect."""
+
+    def version(self) -> Hashable:
+        """Changes with every commit, by whatever process; a matter of microseconds. None where it cannot be told."""
+        return None
 
     @abstractmethod
     async def lookup(self, query: Query[T], **values: object) -> T | None:

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -72,9 +72,13 @@ class Sqlite(Database):
     async def open(self) -> None:
         self._reader = connect(self.path, LOOP_PATIENCE, synchronous="NORMAL")
         self._reading = SqliteSession(self._reader)
+        self._cursor = self._reader.cursor()
 
     async def close(self) -> None:
         self._reader.close()
+
+    def version(self) -> Hashable:
+        return self._cursor.execute("PRAGMA data_version").fetchone()  # type: ignore[no-any-return]
 
     async def lookup(self, query: Query[T], **values: object) -> T | None:
         return self._reading.first(query, **values)

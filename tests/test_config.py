@@ -68,7 +68,7 @@ def test_every_setting_comes_from_every_source(name: str, write: Write) -> None:
         "workers": "3", "log_format": "json", "public_url": "https://registry.test/prefix",
         "trusted_proxy": "10.0.0.0/8,fd00::/8", "upload_expiry": "2h", "manifest_limit": "1MiB",
         "manifest_types": "application/vnd.one+json,application/vnd.two", "page_limit": "7", "drain_timeout": "5s",
-        "body_timeout": "5s", "small_blob": "8KiB",
+        "body_timeout": "5s", "small_blob": "8KiB", "answer_memory": "1MiB",
     }.get(name, "false" if Settings.model_fields[name].default else "true")  # fmt: skip
     changed = []
     for loaded in (
@@ -250,6 +250,7 @@ ILL_FORMED = [
     ("manifest_limit", "many", "is not a size such as 4MiB"),
     ("small_blob", "-1", "is not a size"),
     ("small_blob", "1048577", "must be from 0 to 1MiB"),
+    ("answer_memory", "2GiB", "must be from 0 to 1GiB"),
     ("manifest_types", "application", "'application' is not a media type"),
     ("manifest_types", "a/b; charset=utf-8", "is not a media type"),
     ("sparse", "sparsely", "should be a valid boolean"),
