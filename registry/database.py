@@ -109,6 +109,10 @@ class Database(ABC):
         """All rows of a keyed read, at most a page."""
 
     @abstractmethod
+    async def execute(self, command: Command, **values: object) -> int:
+        """One command that is a transaction of its own; how many rows it changed. Raises as `run` does."""
+
+    @abstractmethod
     async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`function(session, *args)` in one transaction, committed when this returns (rule 4: no I/O inside).
 

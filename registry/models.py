@@ -173,6 +173,8 @@ class Upload(SQLModel, table=True):
     has none of them, and no hasher is saved. `claim` is a random token of the request that is writing now,
     `claimant` its process, `claimed_until` when the claim lapses."""
 
+    __table_args__ = (CLUSTERED,)
+
     id: str = Field(sa_type=text(36), primary_key=True)
     repository: str = Field(sa_type=text(255))
     algorithm: str = Field(sa_type=text(32))

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Hashable
 from contextlib import suppress
@@ -11,7 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import unquote
 
-from registry.database import Database, Query, Session, SqliteSession, Transaction
+from registry.database import Command, Database, Query, Session, SqliteSession, Transaction
 from registry.errors import OperatorError, StorageFull, Unavailable
 
 P = ParamSpec("P")
@@ -23,6 +24,9 @@ MOST_AT_ONCE = 64
 WRITER_PATIENCE = 30_000
 LOOP_PATIENCE = 5_000
 """Milliseconds to wait for another process that is writing: in the writer's thread, and on the loop."""
+
+PAUSE = 0.00005
+"""Seconds between two tries to begin while another process is writing."""
 
 CHECKPOINT_EVERY = 1.0
 """Seconds between two copies of un-synced commits from the log into their file."""
@@ -87,6 +91,9 @@ class Sqlite(Database):
         return self._reading.all(query, **values)
 
     @abstractmethod
+    async def execute(self, command: Command, **values: object) -> int: ...
+
+    @abstractmethod
     async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
 
 
@@ -97,7 +104,9 @@ class UnsyncedSqlite(Sqlite):
 
     async def open(self) -> None:
         await super().open()
-        self._reader.execute("PRAGMA wal_autocheckpoint = 0")
+        self._writer = connect(self.path, 0, synchronous="NORMAL")
+        self._writer.execute("PRAGMA wal_autocheckpoint = 0")
+        self._writing = SqliteSession(self._writer)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._checkpoint, name="checkpoint", daemon=True)
         self._thread.start()
@@ -105,17 +114,24 @@ class UnsyncedSqlite(Sqlite):
     async def close(self) -> None:
         self._closing.set()
         await asyncio.to_thread(self._thread.join)
+        self._writer.close()
         await super().close()
 
-    async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        execute = self._reader.execute
+    async def execute(self, command: Command, **values: object) -> int:
         try:
-            execute("BEGIN IMMEDIATE")
+            return when_free(LOOP_PATIENCE, lambda: self._writing.execute(command, **values))
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        execute = self._writer.execute
+        try:
+            when_free(LOOP_PATIENCE, lambda: execute("BEGIN IMMEDIATE"))
             try:
-                result = function(self._reading, *args, **kwargs)
+                result = function(self._writing, *args, **kwargs)
                 execute("COMMIT")
             except BaseException:
-                if self._reader.in_transaction:
+                if self._writer.in_transaction:
                     execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
@@ -134,11 +150,33 @@ class UnsyncedSqlite(Sqlite):
             connection.close()
 
 
+def when_free(patience: int, attempt: Callable[[], T]) -> T:
+    """What `attempt` gives, tried again while another process is writing, for so many milliseconds.
+
+    SQLite itself would sleep for one to a hundred milliseconds where the other one is done in a tenth of one."""
+    deadline = 0.0
+    while True:
+        try:
+            return attempt()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            now = time.monotonic()
+            deadline = deadline or now + patience / 1000
+            if now >= deadline:
+                raise
+        time.sleep(PAUSE)
+
+
 class Job(NamedTuple):
     """A transaction that waits for the writer, and the future that waits for its result."""
 
     function: Callable[[Session], Any]
     future: asyncio.Future[Any]
+
+
+Outcome = tuple[Any, Exception | None]
+"""What a job returned, or raised."""
 
 
 class DurableSqlite(Sqlite):
@@ -148,7 +186,7 @@ class DurableSqlite(Sqlite):
         await super().open()
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._writer = connect(self.path, WRITER_PATIENCE, synchronous="FULL")
+        self._writer = connect(self.path, 0, synchronous="FULL")
         self._session = SqliteSession(self._writer)
         self._thread = threading.Thread(target=self._write, name="database", daemon=True)
         self._thread.start()
@@ -158,6 +196,9 @@ class DurableSqlite(Sqlite):
         await asyncio.to_thread(self._thread.join)
         self._writer.close()
         await super().close()
+
+    async def execute(self, command: Command, **values: object) -> int:
+        return await self.run(execute, command, values)
 
     async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         future: asyncio.Future[T] = self._loop.create_future()
@@ -184,12 +225,29 @@ class DurableSqlite(Sqlite):
                 outcomes = self._commit(batch)
                 self._loop.call_soon_threadsafe(settle, batch, outcomes)
 
-    def _commit(self, batch: list[Job]) -> list[tuple[Any, Exception | None]]:
-        """The result or the error of each job, all of them committed."""
+    def _commit(self, batch: list[Job]) -> list[Outcome]:
+        """The result or the error of each job, all of them committed.
+
+        Most succeed. So all are run as they are, and only if one fails are they run again, each where it can be taken
+        back alone: two statements less for each job."""
         execute = self._writer.execute
-        outcomes: list[tuple[Any, Exception | None]] = []
         try:
-            execute("BEGIN IMMEDIATE")
+            when_free(WRITER_PATIENCE, lambda: execute("BEGIN IMMEDIATE"))
+            outcomes: list[Outcome] = [(job.function(self._session), None) for job in batch]
+            execute("COMMIT")
+            return outcomes
+        except Exception:
+            with suppress(sqlite3.Error):
+                if self._writer.in_transaction:
+                    execute("ROLLBACK")
+        return self._commit_apart(batch)
+
+    def _commit_apart(self, batch: list[Job]) -> list[Outcome]:
+        """The same, where some fail."""
+        execute = self._writer.execute
+        outcomes: list[Outcome] = []
+        try:
+            when_free(WRITER_PATIENCE, lambda: execute("BEGIN IMMEDIATE"))
             for job in batch:
                 execute("SAVEPOINT job")
                 try:
@@ -213,7 +271,11 @@ class DurableSqlite(Sqlite):
         return outcomes
 
 
-def settle(batch: list[Job], outcomes: list[tuple[Any, Exception | None]]) -> None:
+def execute(session: Session, command: Command, values: dict[str, object]) -> int:
+    return session.execute(command, **values)
+
+
+def settle(batch: list[Job], outcomes: list[Outcome]) -> None:
     """Answer everyone whose transaction was in the commit."""
     for job, (result, error) in zip(batch, outcomes, strict=True):
         if job.future.done():

@@ -4,6 +4,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -60,3 +62,37 @@ def test_texts_are_compared_by_bytes(tmp_path: Path) -> None:
         )
         names = [name for (name,) in connection.execute("SELECT name FROM repository ORDER BY name")]
     assert names == ["A", "B", "a", "b"]
+
+
+def test_what_the_first_revision_kept_is_kept(tmp_path: Path) -> None:
+    """Blobs and who holds them, open sessions: made by 0001, seen after all later revisions."""
+    settings = load({"data": tmp_path}, {}).settings
+    for line, url in (("registry", settings.database_url), ("uploads", settings.uploads_url)):
+        config = Config()
+        config.set_main_option("script_location", str(migrations.FOLDER))
+        config.set_main_option("sqlalchemy.url", url)
+        command.upgrade(config, f"{line}_0001")
+    with closing(sqlite3.connect(tmp_path / "registry.db")) as connection:
+        connection.execute("INSERT INTO repository (id, name, listed, created) VALUES (7, 'kept', 1, 0)")
+        connection.execute("INSERT INTO blob (id, digest, size, key, created) VALUES (5, 'sha256:a', 1, 'aa/a', 0)")
+        connection.execute("INSERT INTO repository_blob VALUES (7, 5, 0)")
+        connection.commit()
+    with closing(sqlite3.connect(tmp_path / "uploads.db")) as connection:
+        connection.execute(
+            "INSERT INTO upload (id, repository, algorithm, size, state, boot, claimed_until, touched)"
+            " VALUES ('u', 'kept', 'sha256', 3, '{}', 'b', 0, 0)"
+        )
+        connection.commit()
+    migrations.upgrade(settings)
+    with closing(sqlite3.connect(tmp_path / "registry.db")) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        rows = connection.execute(
+            "SELECT name, digest, key FROM repository JOIN repository_blob ON repository_id = repository.id"
+            " JOIN blob ON blob_id = blob.id"
+        ).fetchall()
+        assert rows == [("kept", "sha256:a", "aa/a")]
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute("DELETE FROM blob")
+    with closing(sqlite3.connect(tmp_path / "uploads.db")) as connection:
+        assert connection.execute("SELECT id, size, content FROM upload").fetchall() == [("u", 3, None)]

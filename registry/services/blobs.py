@@ -60,12 +60,6 @@ FIND_WITH_CONTENT = Query(
 )
 STORED = Query(select(blob.c.id, blob.c.size, blob.c.key).where(blob.c.digest == bindparam("digest")), StoredBlob)
 HOLDER = Query(select(member.c.repository_id).where(member.c.blob_id == bindparam("blob_id")).limit(1), int)
-MEMBER = Query(
-    select(member.c.renewed).where(
-        member.c.repository_id == bindparam("repository_id"), member.c.blob_id == bindparam("blob_id")
-    ),
-    int,
-)
 INSERT = insertion(Blob)
 INSERT_CONTENT = insertion(BlobContent)
 MOVE = Command(update(blob).where(blob.c.id == bindparam("of")).values(key=bindparam("key"), size=bindparam("size")))
@@ -150,10 +144,10 @@ class Blobs:
 
     async def store(self, name: RepositoryName, digest: Digest, content: bytes) -> None:
         """Store bytes that have this digest and that came whole, and make them a blob of the repository."""
-        if await self.stored(digest, len(content)):
-            await self.hold(name, digest, len(content), None)
-        elif len(content) <= self._small:
+        if len(content) <= self._small:
             await self._database.run(keep, name, digest, content)
+        elif await self.stored(digest, len(content)):
+            await self.hold(name, digest, len(content), None)
         else:
             try:
                 key = await self._storage.put(key_of(digest), content)
@@ -171,18 +165,17 @@ def renew(session: Session, found: FoundBlob) -> None:
 
 
 def mount(session: Session, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
-    if session.first(FIND, name=name, digest=digest) is not None:
-        join(session, name, digest)
-        return True
-    if source is None:
-        known = session.first(STORED, digest=digest)
+    known = session.first(STORED, digest=digest)
+    if known is None:
+        return False
+    if session.first(FIND, name=name, digest=digest) is None:
         # Bytes that nobody holds are on their way to the collector.
-        found = known is not None and session.first(HOLDER, blob_id=known.id) is not None
-    else:
-        found = session.first(FIND, name=source, digest=digest) is not None
-    if found:
-        join(session, name, digest)
-    return found
+        if source is None and session.first(HOLDER, blob_id=known.id) is None:
+            return False
+        if source is not None and session.first(FIND, name=source, digest=digest) is None:
+            return False
+    join(session, name, digest, known.id)
+    return True
 
 
 def hold(session: Session, name: RepositoryName, digest: Digest, size: int, key: str | None) -> None:
@@ -190,35 +183,42 @@ def hold(session: Session, name: RepositoryName, digest: Digest, size: int, key:
     if known is None:
         if key is None:
             raise Unavailable(f"{digest} was collected at this very moment")
-        session.insert(INSERT, digest=digest, size=size, key=key, created=clock.now())
-    elif key is not None and known.key is not None and known.key != key:
+        arrive(session, name, digest, size, key)
+        return
+    if key is not None and known.key is not None and known.key != key:
         session.execute(MOVE, of=known.id, key=key, size=size)
-    join(session, name, digest)
+    join(session, name, digest, known.id)
 
 
 def keep(session: Session, name: RepositoryName, digest: Digest, content: bytes) -> None:
     """Make a small blob, bytes and all, one of the repository's."""
     known = session.first(STORED, digest=digest)
     if known is None:
-        blob_id = session.insert(INSERT, digest=digest, size=len(content), key=None, created=clock.now())
+        blob_id = arrive(session, name, digest, len(content), None)
         session.execute(INSERT_CONTENT, blob_id=blob_id, content=content)
-    elif known.key is not None:
-        # Storage has lost it, or has not all of it.
+        return
+    if known.key is not None:
+        # Whether storage still has it need not be asked: here is the whole of it.
         session.execute(MOVE, of=known.id, key=None, size=len(content))
         session.execute(INSERT_CONTENT, blob_id=known.id, content=content)
-    join(session, name, digest)
+    join(session, name, digest, known.id)
 
 
-def join(session: Session, name: RepositoryName, digest: Digest) -> None:
-    """Make a stored blob one of the repository's, or renew the promise that it is."""
-    known = session.first(STORED, digest=digest)
-    assert known is not None
+def arrive(session: Session, name: RepositoryName, digest: Digest, size: int, key: str | None) -> int:
+    """The row of a blob that the registry has not had so far, one of the repository's from now on."""
+    blob_id = session.insert(INSERT, digest=digest, size=size, key=key, created=clock.now())
     repository_id = repositories.ensure(session, name)
-    if session.first(MEMBER, repository_id=repository_id, blob_id=known.id) is None:
-        session.insert(JOIN, repository_id=repository_id, blob_id=known.id, renewed=clock.now())
-    else:
-        session.execute(RENEW, of=repository_id, held=known.id, now=clock.now())
-    session.execute(ARRIVED, of=digest, held_by=repository_id, arrived=known.id)
+    session.execute(JOIN, repository_id=repository_id, blob_id=blob_id, renewed=clock.now())
+    session.execute(ARRIVED, of=digest, held_by=repository_id, arrived=blob_id)
+    return blob_id
+
+
+def join(session: Session, name: RepositoryName, digest: Digest, blob_id: int) -> None:
+    """Make a blob that there is one of the repository's, or renew the promise that it is."""
+    repository_id = repositories.ensure(session, name)
+    if session.execute(RENEW, of=repository_id, held=blob_id, now=clock.now()) == 0:
+        session.execute(JOIN, repository_id=repository_id, blob_id=blob_id, renewed=clock.now())
+    session.execute(ARRIVED, of=digest, held_by=repository_id, arrived=blob_id)
 
 
 def leave(session: Session, name: RepositoryName, digest: Digest) -> None:

@@ -84,7 +84,7 @@ class Claims:
         except UploadLost:
             # Its bytes are gone: nothing can ever be added to it.
             log.warning("upload lost", upload=upload_id, repository=name, size=row.size)
-            await self._table.run(sessions.forget, row)
+            await sessions.forget(self._table, row)
             raise UploadUnknown(upload_id) from None
         except UploadLocked:
             raise UploadBusy(upload_id) from None
@@ -102,7 +102,7 @@ class Claims:
         pause = 0.005
         await self.settle()
         while True:
-            row = await self._table.run(sessions.claim, name, upload_id, self._process)
+            row = await sessions.claim(self._table, name, upload_id, self._process)
             if row is not None:
                 if seen is not None and row.size != seen:
                     # The other request moved on: what this one meant to append at is no more (R-085).
@@ -118,10 +118,7 @@ class Claims:
 
     async def row(self, name: RepositoryName, upload_id: str) -> UploadRow:
         """The row as it is. Raises `UploadUnknown`."""
-        row = await self._table.lookup(sessions.FIND, of=upload_id, within=name)
-        if row is None:
-            raise UploadUnknown(upload_id[:64])
-        return row
+        return await sessions.find(self._table, name, upload_id)
 
     def doubtful(self, row: UploadRow) -> bool:
         """Whether the machine was started anew since: a power cut may have taken bytes that were never synced."""
@@ -148,15 +145,15 @@ class Claims:
         Raises `UploadBusy` if the claim was lost."""
         hasher = claimed.hasher.save() if claimed.hasher and claimed.content is None else None
         state = dump(claimed.state)
-        if not await self._table.run(
-            sessions.save, claimed.row, claimed.size, hasher, state, claimed.content, release=last
+        if not await sessions.save(
+            self._table, claimed.row, claimed.size, hasher, state, claimed.content, release=last
         ):
             raise UploadBusy(claimed.row.id)
         claimed.given_back = last
 
     async def forget(self, claimed: Claimed) -> None:
         """The session is no more."""
-        await self._table.run(sessions.forget, claimed.row)
+        await sessions.forget(self._table, claimed.row)
         claimed.given_back = True
 
     async def release(self, row: UploadRow) -> None:
@@ -172,12 +169,12 @@ class Claims:
     async def renew(self, row: UploadRow) -> None:
         """Keep a claim for longer, if that can be: the driver's own lock still holds where it can't."""
         with suppress(StorageFull, Unavailable):
-            await self._table.run(sessions.renew, row)
+            await sessions.renew(self._table, row)
 
     async def settle(self) -> None:
         """Raises `StorageFull` or `Unavailable` while that cannot be."""
         for row in tuple(self._owed):
-            await self._table.run(sessions.release, row)
+            await sessions.release(self._table, row)
             self._owed.discard(row)
 
     async def _keep_trying(self) -> None:

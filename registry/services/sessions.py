@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, or_, select, update
 
 from registry import clock, host
-from registry.database import Command, Query, Session, insertion
+from registry.database import Command, Database, Query, insertion
 from registry.errors import UploadUnknown
 from registry.models import Upload, table
 from registry.names import RepositoryName
@@ -69,10 +69,10 @@ EXPIRED = Query(
 )
 
 
-def insert(
-    session: Session, upload_id: str, name: RepositoryName, algorithm: str, state: str, content: bytes | None
+async def insert(
+    table: Database, upload_id: str, name: RepositoryName, algorithm: str, state: str, content: bytes | None
 ) -> None:
-    session.execute(
+    await table.execute(
         INSERT,
         id=upload_id,
         repository=name,
@@ -89,49 +89,52 @@ def insert(
     )
 
 
-def claim(session: Session, name: RepositoryName, upload_id: str, process: str) -> UploadRow | None:
+async def claim(table: Database, name: RepositoryName, upload_id: str, process: str) -> UploadRow | None:
     """The row, claimed for one request of this process, as it is after the claim; None: somebody else has it.
 
     Raises `UploadUnknown`, also for a session of another repository."""
     token, now = secrets.token_hex(16), clock.now()
     until = now + clock.microseconds(CLAIM)
-    if session.execute(TAKE, of=upload_id, within=name, now=now, token=token, me=process, until=until) == 0:
-        row = find(session, name, upload_id)
+    if await table.execute(TAKE, of=upload_id, within=name, now=now, token=token, me=process, until=until) == 0:
+        row = await find(table, name, upload_id)
         # A session must not wait for a process that was killed.
         if row.claimant is None or not host.is_dead(row.claimant):
             return None
-        taken = session.execute(
+        taken = await table.execute(
             TAKE_OVER, of=upload_id, within=name, theirs=row.claim, token=token, me=process, until=until
         )
         if taken == 0:
             return None
-    return find(session, name, upload_id)
+    # Nobody else changes it from now on.
+    return await find(table, name, upload_id)
 
 
-def find(session: Session, name: RepositoryName, upload_id: str) -> UploadRow:
-    row = session.first(FIND, of=upload_id, within=name)
+async def find(table: Database, name: RepositoryName, upload_id: str) -> UploadRow:
+    """The row as it is. Raises `UploadUnknown`."""
+    row = await table.lookup(FIND, of=upload_id, within=name)
     if row is None:
         raise UploadUnknown(upload_id[:64])
     return row
 
 
-def renew(session: Session, row: UploadRow) -> bool:
+async def renew(table: Database, row: UploadRow) -> bool:
     """Keep the claim; False if it was lost."""
     until = clock.now() + clock.microseconds(CLAIM)
-    return session.execute(RENEW, of=row.id, by=row.claim, until=until) == 1
+    return await table.execute(RENEW, of=row.id, by=row.claim, until=until) == 1
 
 
-def save(
-    session: Session,
+async def save(
+    table: Database,
     row: UploadRow,
     size: int,
     hasher: bytes | None,
     state: str,
     content: bytes | None,
+    *,
     release: bool,
 ) -> bool:
     """Let these bytes count, and give back the claim if asked to; False if it was lost, and nothing is changed."""
-    saved = session.execute(
+    saved = await table.execute(
         SAVE_AND_RELEASE if release else SAVE,
         of=row.id,
         by=row.claim,
@@ -145,9 +148,9 @@ def save(
     return saved == 1
 
 
-def release(session: Session, row: UploadRow) -> None:
-    session.execute(RELEASE, of=row.id, by=row.claim)
+async def release(table: Database, row: UploadRow) -> None:
+    await table.execute(RELEASE, of=row.id, by=row.claim)
 
 
-def forget(session: Session, row: UploadRow) -> bool:
-    return session.execute(DELETE, of=row.id, by=row.claim) == 1
+async def forget(table: Database, row: UploadRow) -> bool:
+    return await table.execute(DELETE, of=row.id, by=row.claim) == 1

@@ -67,7 +67,7 @@ class Uploads:
         """A new session, whose bytes are hashed by `algorithm` as they pass; any other one may be named at the end."""
         upload_id = str(uuid4())
         state = await self._storage.begin(upload_id)
-        await self._table.run(sessions.insert, upload_id, name, algorithm, dump(state), b"" if self._small else None)
+        await sessions.insert(self._table, upload_id, name, algorithm, dump(state), b"" if self._small else None)
         return Progress(upload_id, 0)
 
     async def status(self, name: RepositoryName, upload_id: str) -> Progress:
