@@ -1,6 +1,7 @@
 """SQLite as a `Database`: readers on the loop, one writer thread that shares each sync among all who wait for it."""
 
 import asyncio
+import os
 import sqlite3
 import threading
 import time
@@ -12,8 +13,12 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import unquote
 
+import structlog
+
 from registry.database import Command, Database, Query, Session, SqliteSession, Transaction
 from registry.errors import OperatorError, StorageFull, Unavailable
+
+log = structlog.get_logger("registry")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -186,8 +191,15 @@ class DurableSqlite(Sqlite):
         await super().open()
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._writer = connect(self.path, 0, synchronous="FULL")
+        # Not FULL, which would sync while it keeps other workers from writing; `_sync` does so after the commit.
+        self._writer = connect(self.path, 0, synchronous="NORMAL")
         self._session = SqliteSession(self._writer)
+        path = self.path.with_name(self.path.name + "-wal")
+        try:
+            self._log = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise OperatorError(f"cannot use the database {self.path}: {path.name}: {error.strerror}") from error
+        self._untrusted = False
         self._thread = threading.Thread(target=self._write, name="database", daemon=True)
         self._thread.start()
 
@@ -195,6 +207,7 @@ class DurableSqlite(Sqlite):
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         self._writer.close()
+        os.close(self._log)
         await super().close()
 
     async def execute(self, command: Command, **values: object) -> int:
@@ -235,7 +248,7 @@ class DurableSqlite(Sqlite):
             when_free(WRITER_PATIENCE, lambda: execute("BEGIN IMMEDIATE"))
             outcomes: list[Outcome] = [(job.function(self._session), None) for job in batch]
             execute("COMMIT")
-            return outcomes
+            return self._synced(outcomes)
         except Exception:
             with suppress(sqlite3.Error):
                 if self._writer.in_transaction:
@@ -268,6 +281,21 @@ class DurableSqlite(Sqlite):
                     execute("ROLLBACK")
             failure = translated(error) if isinstance(error, sqlite3.Error) else error
             return [(None, failure)] * len(batch)
+        return self._synced(outcomes)
+
+    def _synced(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """The outcomes of what was committed, once it has reached the disk, with all that others committed before.
+
+        A log that could not be synced is not trusted again: the kernel forgets what it failed to write, so that the
+        next sync would succeed without it."""
+        if not self._untrusted:
+            try:
+                os.fdatasync(self._log)
+            except OSError as error:
+                log.critical("the database's log cannot be synced; restart the registry", error=str(error))
+                self._untrusted = True
+        if self._untrusted:
+            return [(None, Unavailable("the database cannot be written to"))] * len(outcomes)
         return outcomes
 
 
