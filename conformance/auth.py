@@ -10,7 +10,7 @@ from conformance.wire import Answer, Broken, Wire
 
 Header = tuple[str, str]
 
-_CHALLENGE = re.compile(r'([a-zA-Z_]+)="([^"]*)"')
+_FIELD = re.compile(r'([a-zA-Z_]+)=(?:"([^"]*)"|([^\s,"]+))')
 
 
 class Tokens:
@@ -19,6 +19,9 @@ class Tokens:
     def __init__(self) -> None:
         self._by_scope: dict[str, Header] = {}
         self._lock = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._by_scope)
 
     def get(self, scope: str) -> Header | None:
         with self._lock:
@@ -37,37 +40,54 @@ def authorized(
     wire: Wire,
     what: str,
 ) -> Answer:
-    """The answer to `ask`, asked again with credentials if it was 401 and there are any. Raises `Broken`."""
+    """The answer to `ask`, asked again with what its challenge wants if it was 401. Raises `Broken`.
+
+    Without a login too: many registries give tokens to anybody."""
     if token:
         return ask([("Authorization", f"Bearer {token}")])
-    if not login[0]:
-        return ask([])
     known = tokens.get(what)
     answer = ask([known] if known else [])
     if answer.status != 401:
         return answer
-    challenges = answer.all("www-authenticate")
-    if not challenges:
+    header = credential(answer, login, wire)
+    if header is None:
         return answer
-    header = bearer(challenges[0], login, wire) if challenges[0].lower().startswith("bearer") else basic(login)
     tokens.put(what, header)
     return ask([header])
+
+
+def credential(refusal: Answer, login: tuple[str, str], wire: Wire) -> Header | None:
+    """What a 401 asks for; None if we have no such thing, so that the 401 stands. Raises `Broken`."""
+    for challenge in refusal.all("www-authenticate"):
+        scheme = challenge.partition(" ")[0].lower()
+        if scheme == "bearer":
+            return bearer(challenge, login, wire)
+        if scheme == "basic" and login[0]:
+            return basic(login)
+    return None
 
 
 def basic(login: tuple[str, str]) -> Header:
     return "Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode()
 
 
-def bearer(challenge: str, login: tuple[str, str], wire: Wire) -> Header:
-    fields = dict(_CHALLENGE.findall(challenge))
-    if "realm" not in fields:
+def bearer(challenge: str, login: tuple[str, str], wire: Wire) -> Header | None:
+    """A token for the challenge, by the login or, without one, as anybody; None if it is not for anybody."""
+    fields = {name.lower(): quoted or plain for name, quoted, plain in _FIELD.findall(challenge)}
+    realm = fields.get("realm", "")
+    if not realm:
         raise Broken(f"a Bearer challenge without realm: {challenge[:200]}")
     query = [("service", fields["service"])] if "service" in fields else []
     query += [("scope", scope) for scope in fields.get("scope", "").split()]
-    url = fields["realm"] + ("&" if "?" in fields["realm"] else "?") + urlencode(query)
-    answer = wire.request("GET", url, [basic(login)])
+    url = realm + (("&" if "?" in realm else "?") + urlencode(query) if query else "")
+    try:
+        answer = wire.request("GET", url, [basic(login)] if login[0] else [])
+    except Broken as problem:
+        raise Broken(f"no token: the realm does not answer: {problem}") from None
+    if not login[0] and answer.status in (401, 403):
+        return None
     granted = answer.json()
     value = (granted.get("token") or granted.get("access_token")) if isinstance(granted, dict) else None
     if answer.status != 200 or not isinstance(value, str):
-        raise Broken(f"no token from {fields['realm']}: status {answer.status}")
+        raise Broken(f"no token from {realm}: status {answer.status}")
     return "Authorization", f"Bearer {value}"

@@ -111,13 +111,13 @@ def finish(done: Run, end: Callable[[Run], None], console: "Console", reports: d
     from conformance.reports.text import line
 
     end(done)
+    # Once for all reports. What the server said is neither to be obeyed by the terminal nor to give a secret away.
+    done = redacted(done)
     if not done.trouble:
         terminal.show(done, console)
     write(done, reports)
     if done.trouble:
-        # What the server said is neither to be obeyed by the terminal nor to give a secret away.
-        told = redacted(done)
-        return complain(line(told.trouble if told.target in told.trouble else f"{told.target}: {told.trouble}"))
+        return complain(line(done.trouble if done.target in done.trouble else f"{done.target}: {done.trouble}"))
     return done.exit_status
 
 

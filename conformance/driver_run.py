@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import pytest
 
 from conformance.driver_store import Store, TargetInvalid
-from conformance.model import Case, Category, Duty, Finding, Level, Outcome, Result, Run
+from conformance.model import Case, Category, Duty, Finding, Level, Outcome, Result, Run, Subject
 from conformance.settings import matches
 
 SESSION = "conformance.driver_session"
@@ -87,7 +87,8 @@ def run(
     if recorder.invalid:
         raise TargetInvalid(recorder.invalid)
     results = tuple(recorder.results.values())
-    return Run(store.target, Level.DEV, False, 0, started, time.monotonic() - clock, results, recorder.trouble)
+    seconds = time.monotonic() - clock
+    return Run(store.target, Level.DEV, False, 0, started, seconds, results, recorder.trouble, Subject.DRIVER)
 
 
 def arguments(folder: str, ini: Path) -> list[str]:

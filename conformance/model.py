@@ -45,6 +45,18 @@ class Category(Enum):
         return self not in (Category.INTEROP, Category.DOCKER)
 
 
+class Subject(Enum):
+    """What a run was about."""
+
+    REGISTRY = "registry"
+    DRIVER = "storage driver"
+
+    @property
+    def title(self) -> str:
+        """What was tested, as a heading says it."""
+        return "OCI conformance" if self is Subject.REGISTRY else "Storage driver"
+
+
 class Outcome(Enum):
     """How a case ended. `BROKEN`: the kit could not judge."""
 
@@ -136,7 +148,9 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All results of one registry, in the order of the cases. `started` in seconds since 1970."""
+    """All results of one registry or driver, in the order of the cases. `started` in seconds since 1970.
+
+    Of a driver, which knows none, `level` and `seed` say nothing."""
 
     target: str
     level: Level
@@ -146,6 +160,16 @@ class Run:
     seconds: float
     results: tuple[Result, ...] = field(default=())
     trouble: str = ""
+    subject: Subject = Subject.REGISTRY
+
+    @property
+    def idle(self) -> str:
+        """Why nothing was run; empty if something was."""
+        if not self.results:
+            return "no case was selected"
+        if all(result.outcome is Outcome.DISABLED for result in self.results):
+            return f"every case is disabled: {self.results[0].reason or 'no reason given'}"
+        return ""
 
     def count(self, outcome: Outcome) -> int:
         """Results of this outcome; warnings do not count as failures."""
@@ -158,7 +182,7 @@ class Run:
     @property
     def exit_status(self) -> int:
         """0: all passed or skipped; 1: failures; 2: could not run, or could not judge."""
-        if self.trouble or not self.results:
+        if self.trouble or self.idle:
             return 2
         if self.count(Outcome.FAILED) or (self.strict and self.warnings):
             return 1

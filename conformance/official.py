@@ -1,7 +1,9 @@
-"""The official suite: its environment variables, read as it reads them, and what they mean for this kit."""
+"""The official suite: its environment variables and its file, read as it reads them, and what they mean here."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from conformance.model import Case, Category, Level
 
@@ -49,6 +51,9 @@ DATA = {
 }
 """What is switched off by false: names of the suite's data sets."""
 
+SWITCHES = ("OCI_API_PULL", "OCI_API_PUSH", "OCI_DATA_IMAGE", "OCI_DATA_SPARSE")
+"""More that are true or false."""
+
 SETS = (
     "image",
     "image-uncompressed",
@@ -83,6 +88,17 @@ WORKFLOWS = {
 """The older suite's switches: once one is named, only those that are on count."""
 
 ROOT = "OCI Conformance Test/"
+
+FILE = "OCI_CONFIGURATION"
+"""Names the suite's file; without it `oci-conformance.yaml` is read, if it is there."""
+
+DEFAULT_FILE = "oci-conformance.yaml"
+
+NAMES = {"OCI_APIS": "OCI_API", "OCI_LOGGING": "OCI_LOG"}
+"""Keys of the file that their variables have another word for."""
+
+NOTHING = ("", "~", "null", "Null", "NULL")
+"""What YAML says for no value."""
 
 
 class VariableInvalid(ValueError):
@@ -139,7 +155,9 @@ def about(case: Case, name: str) -> bool:
 
 
 def read(environ: Mapping[str, str]) -> Wishes:
-    """What the variables of the official suite and its older names ask for. Raises `VariableInvalid`."""
+    """What the variables of the official suite, its file and its older names ask for. Raises `VariableInvalid`."""
+    # Older names, then the file, then the variables: each goes before what comes earlier here.
+    environ = {**configuration(environ), **{name: value for name, value in environ.items() if value}}
     wishes = Wishes()
     _older(environ, wishes)
     _target(environ, wishes)
@@ -169,6 +187,46 @@ def read(environ: Mapping[str, str]) -> Wishes:
         wishes.allow.add("sparse")
     wishes.test = environ.get("OCI_FILTER_TEST", "")
     return wishes
+
+
+def configuration(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the suite's file says, by the names of its variables; empty if there is none. Raises `VariableInvalid`."""
+    if FILE not in environ and not Path(DEFAULT_FILE).is_file():
+        return {}
+    import yaml
+
+    name = environ.get(FILE, DEFAULT_FILE)
+    try:
+        # As it was written: a version is no number.
+        document = yaml.load(Path(name).read_bytes(), yaml.BaseLoader)  # noqa: S506  (it makes nothing but text)
+    except OSError as error:
+        raise VariableInvalid(f"{FILE}: cannot read {name!r}: {error.strerror or error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise VariableInvalid(f"{FILE}: {name!r} is not YAML: {error}") from None
+    if document in (None, *NOTHING):
+        return {}
+    if not isinstance(document, dict):
+        raise VariableInvalid(f"{FILE}: {name!r} has no keys")
+    found = dict(_named(document, "OCI", name))
+    for variable in {*APIS, *REQUIREMENTS, *DATA, *SWITCHES} & set(found):
+        if found[variable] not in TRUE | FALSE:
+            raise VariableInvalid(f"{name}: {variable} is {found[variable]!r}: true or false is expected")
+    return found
+
+
+def _named(document: dict[object, object], prefix: str, file: str) -> Iterator[tuple[str, str]]:
+    """Each variable that the file stands for: OCI_API_PULL for `apis: {pull: …}`. Raises `VariableInvalid`."""
+    for key, value in document.items():
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(key)).upper()
+        name = NAMES.get(f"{prefix}_{words}", f"{prefix}_{words}")
+        if isinstance(value, dict):
+            yield from _named(value, name, file)
+        elif isinstance(value, list):
+            if not all(isinstance(entry, str) for entry in value):
+                raise VariableInvalid(f"{FILE}: {file!r}: {key} is no list of words")
+            yield name, " ".join(value)
+        elif value not in NOTHING:
+            yield name, str(value)
 
 
 def boolean(environ: Mapping[str, str], variable: str) -> bool | None:
@@ -203,7 +261,7 @@ def _target(environ: Mapping[str, str], wishes: Wishes) -> None:
         if version not in VERSIONS:
             raise VariableInvalid(f"OCI_VERSION is {version!r}: 1.0, 1.1, stable or dev is expected")
         values["level"] = VERSIONS[version].value
-    tls = environ.get("OCI_TLS") or "enabled"
+    tls = environ.get("OCI_TLS", "enabled").lower()
     if tls not in ("enabled", "insecure", "disabled"):
         raise VariableInvalid(f"OCI_TLS is {tls!r}: enabled, insecure or disabled is expected")
     if environ.get("OCI_REGISTRY"):

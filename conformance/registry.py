@@ -1,6 +1,5 @@
 """The registry under test, as a case sees it: requests, content to push, and judgements."""
 
-import base64
 import hashlib
 import json
 import random
@@ -181,13 +180,23 @@ class Registry:
                 view.wire.close()
 
     def credentials(self, method: str, path: str) -> list[tuple[str, str]]:
-        """The headers of a login for `raw`: those that worked for this request before, or else the user's own."""
-        known = self.target.tokens.get(f"{method} {urlsplit(self.url(path)).path}")
+        """The headers of a login for `raw`: those that worked for this request before, or those that it is asked for.
+
+        Raises `wire.Broken`."""
+        url, tokens = self.url(path), self.target.tokens
+        login, scope = (self.target.user, self.target.password), f"{method} {urlsplit(url).path}"
         if self.target.token:
             return [("Authorization", f"Bearer {self.target.token}")]
-        if known is not None:
-            return [known]
-        return [basic(self.target.user, self.target.password)] if self.target.user else []
+        known = tokens.get(scope)
+        if known is None and tokens:
+            # It is known to ask: what it refuses here does nothing, but says what it wants.
+            refusal = self.wire.request(method, url)
+            known = auth.credential(refusal, login, self.wire) if refusal.status == 401 else None
+            if known is not None:
+                tokens.put(scope, known)
+        if known is None and login[0]:
+            known = auth.basic(login)
+        return [known] if known else []
 
     # Paths
 
@@ -376,8 +385,3 @@ def index(manifests: Sequence[Content], algorithm: str = "sha256", media_type: s
         **more,
     }
     return Content(json.dumps(fields).encode(), algorithm)
-
-
-def basic(user: str, password: str) -> tuple[str, str]:
-    """The header of a Basic login."""
-    return "Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -70,9 +70,6 @@ def judge(target: Target, wire: Wire, case: Case) -> Result:
     """Run one case; never raises, and never takes much longer than the time allowed."""
     wire.begin(target.timeout)
     started = time.monotonic()
-    watchdog = threading.Timer(target.timeout + 1, wire.abort)
-    watchdog.daemon = True
-    watchdog.start()
     try:
         case.function(Registry(target, wire, case.id))
         result = Result(case, Outcome.PASSED)
@@ -87,22 +84,19 @@ def judge(target: Target, wire: Wire, case: Case) -> Result:
     except Exception as error:
         result = Result(case, Outcome.BROKEN, reason=f"the kit failed: {type(error).__name__}: {error}")
     finally:
-        watchdog.cancel()
+        wire.end()
     return replace(result, seconds=time.monotonic() - started, exchanges=tuple(wire.exchanges))
 
 
 def unreachable(target: Target) -> str:
     """Why there is nobody to judge; empty if the registry answers."""
     wire = Wire(target.timeout, context(target))
-    watchdog = threading.Timer(target.timeout + 1, wire.abort)
-    watchdog.daemon = True
-    watchdog.start()
+    wire.begin(target.timeout)
     try:
         Registry(target, wire, "reachable").get("/v2/")
     except Broken as broken:
         return str(broken)
     finally:
-        watchdog.cancel()
         wire.close()
     return ""
 

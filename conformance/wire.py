@@ -1,18 +1,21 @@
 """Requests as they are, and answers as they come: bounded in time and size, whatever the server does.
 
-Made on the standard library's `http.client`, as a client that decodes, retries or corrects would hide what is judged.
+Answers are read by the standard library's `http.client`: a client that decodes, retries or corrects would hide what is
+judged. Requests are written here, so that what is recorded is what was sent.
 """
 
 import contextlib
 import http.client
 import json
+import re
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from conformance.model import Exchange, Message
 
@@ -22,9 +25,13 @@ Body = bytes | Iterable[bytes] | None
 KEPT = 2048
 """First bytes of a body that an exchange keeps."""
 
+GRACE = 1.0
+"""Seconds beyond its time after which a case is aborted that has not noticed."""
+
 MOST_BODY = 64 * 1024 * 1024
 MOST_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
+UNSENDABLE = re.compile(r"[^\x21-\x7e]")
 
 
 class Broken(Exception):
@@ -69,21 +76,32 @@ class Answer:
 
 
 class Wire:
-    """Connections of one task to any number of hosts, kept open. Ended from another thread by `abort`."""
+    """Connections of one task to any number of hosts, kept open. Ended from another thread by `abort`.
+
+    What does not end by itself, between `begin` and `end`, is aborted: by one thread for all cases of the task."""
 
     def __init__(self, timeout: float, context: ssl.SSLContext | None = None) -> None:
         self.timeout = timeout
         self.exchanges: list[Exchange] = []
         self._context = context
-        self._open: dict[tuple[str, str], http.client.HTTPConnection] = {}
+        self._open: dict[tuple[str, str], socket.socket] = {}
         self._deadline = time.monotonic() + timeout
         self._aborted = False
+        self._busy = False
+        self._guarded: threading.Event | None = None
 
     def begin(self, timeout: float) -> None:
         """A new case: nothing recorded yet, and so many seconds for all of it."""
         self.exchanges = []
         self._deadline = time.monotonic() + timeout
-        self._aborted = False
+        self._aborted, self._busy = False, True
+        if self._guarded is None:
+            self._guarded = threading.Event()
+            threading.Thread(target=self._watch, args=[self._guarded], name="watchdog", daemon=True).start()
+
+    def end(self) -> None:
+        """The case is over."""
+        self._busy = False
 
     def sibling(self) -> "Wire":
         """Another one for the same case, with what is left of its time: for requests at the same moment."""
@@ -99,8 +117,10 @@ class Wire:
         Redirects of GET and HEAD are followed, without credentials to another host. Raises `Broken`."""
         for _ in range(MOST_REDIRECTS + 1):
             answer = self._exchange(method, url, headers, body)
+            if not follow or method not in ("GET", "HEAD") or answer.status not in REDIRECTS:
+                return answer
             target = answer.location
-            if not follow or method not in ("GET", "HEAD") or answer.status not in REDIRECTS or target is None:
+            if target is None:
                 return answer
             try:
                 elsewhere = urlsplit(target).netloc != urlsplit(url).netloc
@@ -153,14 +173,27 @@ class Wire:
         """End what is under way: its task gets `Broken`."""
         self._aborted = True
         for connection in list(self._open.values()):
-            if connection.sock is not None:
-                with contextlib.suppress(OSError):
-                    connection.sock.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
+        if self._guarded is not None:
+            self._guarded.set()
+            self._guarded = None
         for connection in self._open.values():
             connection.close()
         self._open.clear()
+
+    def _watch(self, closed: threading.Event) -> None:
+        """Abort what takes longer than it may, for as long as the wire is open."""
+        rest = self.timeout
+        while not closed.wait(rest):
+            rest = self._deadline + GRACE - time.monotonic()
+            if rest <= 0:
+                if self._busy:
+                    self.abort()
+                # A case that begins meanwhile is not over before this is.
+                rest = self.timeout
 
     def _drain(self, connection: socket.socket, most: int) -> bytes:
         received = b""
@@ -188,104 +221,97 @@ class Wire:
 
     def _exchange(self, method: str, url: str, headers: Headers, body: Body) -> Answer:
         started = time.monotonic()
-        sent = Message(tuple(headers), body[:KEPT] if isinstance(body, bytes) else b"", size_of(body))
+        first = body[:KEPT] if isinstance(body, bytes) else b""
         try:
-            answer = self._attempt(method, url, headers, body, started)
+            parts = address(url)
+            headers = complete(method, parts, headers, body)
+            answer = self._attempt(method, url, parts, headers, body, started)
         except (OSError, http.client.HTTPException, ValueError) as error:
             problem = f"{type(error).__name__}: {error}"
             if self._aborted or isinstance(error, TimeoutError):
                 problem = f"no complete answer within {self.timeout:g} seconds"
+            sent = Message(tuple(headers), first, size_of(body))
             self.exchanges.append(Exchange(method, url, sent, 0, None, time.monotonic() - started, problem))
             raise Broken(f"{method} {url}: {problem}") from None
+        sent = Message(tuple(headers), first, size_of(body))
         kept = Message(answer.headers, answer.body[:KEPT], len(answer.body))
         self.exchanges.append(Exchange(method, url, sent, answer.status, kept, answer.seconds))
         return answer
 
-    def _attempt(self, method: str, url: str, headers: Headers, body: Body, started: float) -> Answer:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"not a URL that can be asked: {url[:200]}")
+    def _attempt(
+        self, method: str, url: str, parts: SplitResult, headers: Headers, body: Body, started: float
+    ) -> Answer:
         key = (parts.scheme, parts.netloc)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         reused = key in self._open
         try:
-            return self._send(key, method, url, headers, body, started)
+            answer = self._send(key, method, target, headers, body)
         except (ConnectionError, http.client.BadStatusLine, http.client.RemoteDisconnected):
             self._forget(key)
             # A connection that rested may be closed by the server just as it is used: that judges nothing.
             if not reused or self._aborted or not isinstance(body, bytes | None):
                 raise
+            try:
+                answer = self._send(key, method, target, headers, body)
+            except BaseException:
+                self._forget(key)
+                raise
         except BaseException:
             self._forget(key)
             raise
-        try:
-            return self._send(key, method, url, headers, body, started)
-        except BaseException:
-            self._forget(key)
-            raise
+        status, found, content = answer
+        return Answer(url, status, found, content, time.monotonic() - started)
 
     def _send(
-        self, key: tuple[str, str], method: str, url: str, headers: Headers, body: Body, started: float
-    ) -> Answer:
+        self, key: tuple[str, str], method: str, target: str, headers: Headers, body: Body
+    ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+        """Status, headers and body of the answer. `headers` are all that are sent."""
         connection = self._open.get(key)
-        # A request that failed leaves its connection closed.
-        if connection is None or connection.sock is None:
-            connection = http.client.HTTPConnection(key[1].rpartition("@")[2])
-            connection.sock = self._connect(*key)
-            self._open[key] = connection
-        connection.sock.settimeout(self._left())
-        parts = urlsplit(url)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.putrequest(method, target, skip_accept_encoding=True)
-        names = {name.lower() for name, _ in headers}
-        for name, value in headers:
-            connection.putheader(name, value.encode("latin-1", "replace"))
-        if isinstance(body, bytes):
-            if "content-length" not in names:
-                connection.putheader("Content-Length", str(len(body)))
-        elif body is not None:
-            connection.putheader("Transfer-Encoding", "chunked")
-        elif method in ("POST", "PUT", "PATCH") and "content-length" not in names:
-            connection.putheader("Content-Length", "0")
-        refused = self._send_body(connection, body)
+        if connection is None:
+            connection = self._open[key] = self._connect(*key)
+        connection.settimeout(self._left())
+        refused = self._write(connection, head(method, target, headers), body)
+        response = http.client.HTTPResponse(connection, method=method)
         try:
-            response = connection.getresponse()
+            response.begin()
         except (http.client.HTTPException, OSError):
+            response.close()
             if refused is not None:
                 raise refused from None
             raise
-        content = self._read(connection, response)
+        with contextlib.closing(response):
+            content = self._read(connection, response)
         found = tuple((name.lower(), value) for name, value in response.getheaders())
         if response.will_close or refused is not None:
             self._forget(key)
-        return Answer(url, response.status, found, content, time.monotonic() - started)
+        return response.status, found, content
 
-    def _send_body(self, connection: http.client.HTTPConnection, body: Body) -> OSError | None:
+    def _write(self, connection: socket.socket, head: bytes, body: Body) -> OSError | None:
         """Send head and body; the error of a server that answers and closes before it has read all of it."""
         try:
-            connection.endheaders(body if isinstance(body, bytes) else None)
-            if body is not None and not isinstance(body, bytes):
-                for piece in body:
-                    if piece:
-                        connection.sock.settimeout(self._left())
-                        connection.send(b"%x\r\n%s\r\n" % (len(piece), piece))
-                connection.send(b"0\r\n\r\n")
+            if isinstance(body, bytes | None):
+                connection.sendall(head + (body or b""))
+                return None
+            connection.sendall(head)
+            for piece in body:
+                if piece:
+                    connection.settimeout(self._left())
+                    connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+            connection.sendall(b"0\r\n\r\n")
         except (BrokenPipeError, ConnectionResetError) as error:
             return error
         return None
 
-    def _read(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> bytes:
+    def _read(self, connection: socket.socket, response: http.client.HTTPResponse) -> bytes:
         pieces: list[bytes] = []
         size = 0
         while True:
-            if connection.sock is not None:
-                connection.sock.settimeout(self._left())
+            connection.settimeout(self._left())
             piece = response.read1(65536)
             if not piece:
                 self._left()  # a head or a body that ends because it was aborted has not ended
                 if response.length:
                     raise http.client.IncompleteRead(b"", response.length)
-                # Before Python 3.12 nobody else does when all of a length was read: the connection is in use till then.
-                response.close()
                 return b"".join(pieces)
             self._left()
             pieces.append(piece)
@@ -299,11 +325,41 @@ class Wire:
             connection.close()
 
 
+def address(url: str) -> SplitResult:
+    """The parts of a URL that can be asked. Raises `ValueError`."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"not a URL that can be asked: {url[:200]}")
+    return parts
+
+
+def complete(method: str, parts: SplitResult, headers: Headers, body: Body) -> Headers:
+    """The headers as they go out: those given, and what HTTP needs beside them. Raises `ValueError`."""
+    names = {name.lower() for name, _ in headers}
+    host = parts.netloc.rpartition("@")[2]
+    before = [] if "host" in names else [("Host", host if host.isascii() else host.encode("idna").decode())]
+    if isinstance(body, bytes) or (body is None and method in ("POST", "PUT", "PATCH")):
+        after = [] if "content-length" in names else [("Content-Length", str(len(body or b"")))]
+    else:
+        after = [] if body is None or "transfer-encoding" in names else [("Transfer-Encoding", "chunked")]
+    return [*before, *headers, *after]
+
+
+def head(method: str, target: str, headers: Headers) -> bytes:
+    """The request up to its body. Raises `ValueError` if a URL or a header would end before its end."""
+    if UNSENDABLE.search(target) or UNSENDABLE.search(method):
+        raise ValueError(f"not a URL that can be asked: {target[:200]!r}")
+    lines = [f"{name}: {value}" for name, value in headers]
+    if any("\n" in line or "\r" in line for line in lines):
+        raise ValueError("a header with a line break in it")
+    text = "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "", ""])
+    return text.encode("latin-1", "replace")
+
+
 def size_of(body: Body) -> int | None:
     return 0 if body is None else len(body) if isinstance(body, bytes) else None
 
 
-def pieces_of(content: bytes, size: int = 65536) -> Iterator[bytes]:
-    """A body to be sent in chunks, without a length."""
-    for start in range(0, len(content), size):
-        yield content[start : start + size]
+def pieces_of(content: bytes, size: int = 65536) -> list[bytes]:
+    """A body to be sent in chunks, without a length; a list, as what is answered 401 is sent again."""
+    return [content[start : start + size] for start in range(0, len(content), size)]

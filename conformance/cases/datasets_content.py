@@ -53,6 +53,7 @@ class DataSet:
     algorithm: str = "sha256"
     parameters: bool = False
     embedded: bool = False
+    base: dict[str, Any] | None = None
     blobs: list[Content] = field(default_factory=list)
     manifests: list[Entry] = field(default_factory=list)
 
@@ -87,9 +88,10 @@ class DataSet:
         unknown: dict[str, Any] | None = None,
         **more: Any,
     ) -> Entry:
-        """An image that could be run, with two layers unless they are given."""
+        """An image that could be run, with two layers unless they are given: one that all of the set are based on."""
         if layers is None:
-            layers = [self.layer(), self.layer()]
+            self.base = self.base or self.layer()
+            layers = [self.base, self.layer()]
         config = {
             "architecture": architecture,
             "os": "linux",

@@ -24,12 +24,13 @@ WITH_SUBJECT = ("artifacts-with-subject", "index-with-subject", "missing-subject
 
 
 def pushed(r: Registry, name: str) -> DataSet:
-    """The set as its kind says, pushed whole: blobs, then each manifest by digest and by its tags.
+    """The set as its kind says, pushed whole: blobs, then each manifest by its tags, or by its digest if it has none.
 
     Skips where that is refused: it is judged by `push_and_pull`."""
     made = prepared(r, name)
     for entry in made.manifests:
-        for answer in puts(r, made, entry):
+        answers = puts(r, made, entry) if made.parameters or not entry.tags else by_tags(r, entry)
+        for answer in answers:
             if answer.status != 201:
                 r.skip(f"such content is not accepted: status {answer.status}")
     return made
@@ -51,7 +52,12 @@ def puts(r: Registry, made: DataSet, entry: Entry) -> Iterator[Answer]:
     """The answers to its push by digest, and to those by its tags."""
     query: dict[str, Any] = {"tag": entry.tags} if made.parameters and entry.tags else {}
     yield r.put_manifest(entry.content, None, entry.media_type, **query)
-    for tag in () if made.parameters else entry.tags:
+    if not made.parameters:
+        yield from by_tags(r, entry)
+
+
+def by_tags(r: Registry, entry: Entry) -> Iterator[Answer]:
+    for tag in entry.tags:
         yield r.put_manifest(entry.content, tag, entry.media_type)
 
 

@@ -3,7 +3,7 @@
 from conformance.case import case
 from conformance.cases.pull_steps import ACCEPT, own_names, served
 from conformance.model import Category
-from conformance.registry import OCTETS, Registry
+from conformance.registry import OCTETS, Registry, manifest
 
 PULL, PUSH = Category.PULL, Category.PUSH
 REFUSED = range(400, 500)
@@ -76,7 +76,7 @@ def works(r: Registry, name: str, requirement: str) -> None:
     closed = r.put(r.location(answer, requirement), [OCTETS], blob.data, digest=blob.digest)
     r.status(closed, 201, requirement, f"the name {name[:300]}")
     served(r, r.get(r.blob_path(blob.digest, name)), blob, requirement)
-    image = r.image(name=name)
+    image = manifest(r.push_blob(r.config(), name), [blob])
     r.status(r.put_manifest(image, tag, name=name), 201, requirement, f"the name {name[:300]}")
     for reference in (tag, image.digest):
         served(r, r.get(r.manifest_path(reference, name), ACCEPT), image, requirement)

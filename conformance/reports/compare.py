@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from conformance.model import Case, Result, Run
+from conformance.model import Case, Result, Run, Subject
 from conformance.reports import explain, pages, summary
 from conformance.reports.redact import redacted
 from conformance.reports.terminal import STATES, STYLES
@@ -62,6 +62,7 @@ class Row:
 class Comparison:
     """`groups`: API and its rows, in the order of the cases."""
 
+    title: str
     columns: tuple[Column, ...]
     groups: tuple[tuple[str, tuple[Row, ...]], ...]
 
@@ -80,10 +81,11 @@ def compare(runs: Sequence[Run], names: Sequence[str] = ()) -> Comparison:
         row = Row(case, tuple(_cell(results.get(identity)) for results in found))
         groups.setdefault(case.api or OTHER, []).append(row)
     columns = tuple(
-        Column(name, run.target, run.level.value, summary.headline(run), summary.tally(run.results))
+        Column(name, run.target, _level(run), summary.headline(run), summary.tally(run.results))
         for name, run in zip(names, runs, strict=True)
     )
-    return Comparison(columns, tuple((api, tuple(rows)) for api, rows in groups.items()))
+    titles = dict.fromkeys(run.subject.title for run in runs)
+    return Comparison(", ".join(titles), columns, tuple((api, tuple(rows)) for api, rows in groups.items()))
 
 
 def terminal(comparison: Comparison) -> RichTable:
@@ -124,6 +126,10 @@ def markdown(comparison: Comparison) -> str:
 def html(comparison: Comparison) -> str:
     """One page, as the report of a single run is."""
     return pages.render("compare.html.j2", comparison=comparison)
+
+
+def _level(run: Run) -> str:
+    return run.level.value if run.subject is Subject.REGISTRY else "–"
 
 
 def _cell(result: Result | None) -> Cell:

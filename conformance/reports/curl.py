@@ -92,11 +92,11 @@ def _body(request: Message) -> tuple[str, list[str], list[str]]:
 
 def _raw(exchange: Exchange) -> Command:
     """Bytes that no HTTP client would send."""
-    host, _, port = _authority(exchange.url.partition(" ")[0]).partition(":")
+    host, port = _host_and_port(_authority(exchange.url.partition(" ")[0]))
     if exchange.url.startswith("https:"):
         to = f"openssl s_client -quiet -connect {shlex.quote(f'{host}:{port or 443}')}"
     else:
-        to = f"nc {shlex.quote(host)} {shlex.quote(port or '80')}"
+        to = f"nc {shlex.quote(host.strip('[]'))} {shlex.quote(port or '80')}"
     if exchange.request.size != len(exchange.request.body):
         return Command(f"{to} < request.bin", f"request.bin must hold {exchange.request.size or 0:,} bytes.")
     return Command(f"printf %s {_base64(exchange.request.body)} | base64 -d | {to}")
@@ -108,9 +108,17 @@ def _authority(url: str) -> str:
     return found[1] if found else ""
 
 
+def _host_and_port(authority: str) -> tuple[str, str]:
+    """An IPv6 address stays in its brackets: it has colons of its own."""
+    found = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(.*))?", authority, re.DOTALL)
+    return (found[1], found[2] or "") if found else (authority, "")
+
+
 def _address(url: str) -> str:
     """The URL without a user, and with everything percent-encoded that must not stand in one: a space would end it."""
     url = re.sub(r"^(\w+://)[^/?#]*@", r"\1", url)
+    if url.isprintable() and " " not in url:
+        return url
     return "".join(
         letter if letter.isprintable() and letter != " " else quote(letter, safe="", errors="replace") for letter in url
     )

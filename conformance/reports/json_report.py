@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NoReturn
 
-from conformance.model import Case, Category, Duty, Exchange, Finding, Level, Message, Outcome, Result, Run
+from conformance.model import Case, Category, Duty, Exchange, Finding, Level, Message, Outcome, Result, Run, Subject
 from conformance.reports import summary
 from conformance.reports.redact import redacted
 from conformance.requirements import REQUIREMENTS
@@ -31,6 +31,7 @@ def render(run: Run) -> str:
     counts = summary.tally(run.results)
     document = {
         "schema": SCHEMA,
+        "subject": run.subject.value,
         "target": run.target,
         "level": run.level.value,
         "strict": run.strict,
@@ -61,6 +62,7 @@ def load(path: Path) -> Run:
             seconds=float(document["seconds"]),
             results=tuple(_read_result(result) for result in document["results"]),
             trouble=_text(document["trouble"]),
+            subject=Subject(document.get("subject", Subject.REGISTRY.value)),
         )
     except ReportInvalid:
         raise

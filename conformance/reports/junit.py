@@ -13,12 +13,12 @@ def render(run: Run) -> str:
     """The document. A warning is a skipped test with its explanation, so that it is seen and fails no build, unless the
     run is strict. A run that could not start is one test with an error."""
     run = redacted(run)
-    root = ET.Element("testsuites", name="OCI conformance")
+    root = ET.Element("testsuites", name=run.subject.title)
     for category in Category:
         results = [result for result in run.results if result.case.category is category]
         if results:
             _suite(root, run, category.value, results)
-    if run.trouble or not run.results:
+    if run.trouble or run.idle:
         suite = _element(root, "testsuite", name="conformance", tests="1", failures="0", errors="1", skipped="0")
         suite.set("time", f"{run.seconds:.3f}")
         case = _element(suite, "testcase", classname="conformance", name="run", time=f"{run.seconds:.3f}")
@@ -34,6 +34,7 @@ def _suite(root: ET.Element, run: Run, name: str, results: list[Result]) -> None
     suite = _element(root, "testsuite", name=f"conformance.{name}")
     properties = _element(suite, "properties")
     for key, value in (
+        ("subject", run.subject.value),
         ("target", run.target),
         ("level", run.level.value),
         ("strict", str(run.strict).lower()),

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from conformance.model import Outcome, Requirement, Result, Run
+from conformance.model import Outcome, Requirement, Result, Run, Subject
 from conformance.requirements import REQUIREMENTS
 
 VERDICTS = ("failed", "broken", "warning", "passed", "skipped", "disabled")
@@ -54,10 +54,23 @@ def worst(counts: Counter[str]) -> str:
 
 def headline(run: Run) -> str:
     """The run in one line."""
-    if run.trouble or not run.results:
-        return f"could not run: {run.trouble or 'no case was selected'}"
+    if run.trouble:
+        return f"could not run: {run.trouble}"
+    if run.idle:
+        return f"nothing was run: {run.idle}"
     counts = tally(run.results)
     return ", ".join(f"{counts[name]} {plural(name, counts[name])}" for name in VERDICTS if counts[name])
+
+
+def title(run: Run) -> str:
+    """What was tested, and by which edition of its rules."""
+    return f"{run.subject.title} {run.level.value}" if run.subject is Subject.REGISTRY else run.subject.title
+
+
+def terms(run: Run) -> list[str]:
+    """Under which the run took place."""
+    strict = ["strict: warnings are failures"] if run.strict else []
+    return [*([f"seed {run.seed}"] if run.subject is Subject.REGISTRY else []), *strict]
 
 
 def plural(name: str, count: int) -> str:

@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from conformance.model import Case, Result, Run
+from conformance.model import Case, Result, Run, Subject
 from conformance.reports import explain, summary
 from conformance.reports.redact import redacted, redacted_result
 from conformance.reports.text import line, visible
@@ -73,9 +73,12 @@ class Live:
             self._counts[verdict] += 1
             self._running.pop(result.case.id, None)
             if not self._console.is_terminal or verdict in ("failed", "broken", "warning"):
-                self._console.print(_row(redacted_result(result)), soft_wrap=True)
-            self._show(result.case)
-            self._progress.advance(self._task)
+                # The row of what passed has nothing in it that a registry said.
+                row = _row(result if verdict == "passed" else redacted_result(result))
+                self._console.print(row, soft_wrap=True)
+            if self._console.is_terminal:
+                self._show(result.case)
+                self._progress.advance(self._task)
 
     def end(self, run: Run) -> None:
         """All cases have ended, or none could begin."""
@@ -127,14 +130,14 @@ def parts(run: Run) -> list[RenderableType]:
         for number, result in enumerate(results, 1):
             shown += _explained(result, f"{STATES[verdict]} {number} of {len(results)}")
     style = STYLES[summary.judgement(run)]
-    shown += [Text(), Text(visible(f"Level {run.level.value}: {summary.headline(run)}"), style)]
+    name = f"Level {run.level.value}" if run.subject is Subject.REGISTRY else run.subject.title
+    shown += [Text(), Text(visible(f"{name}: {summary.headline(run)}"), style)]
     return shown
 
 
 def _heading(run: Run) -> list[RenderableType]:
-    strict = ", strict" if run.strict else ""
-    told = f"{line(run.target)}, level {run.level.value}{strict}, seed {run.seed}, {summary.when(run)}"
-    return [Text(), Text("OCI conformance", "bold"), Text(told), Text()]
+    told = ", ".join([line(run.target), *summary.terms(run), summary.when(run)])
+    return [Text(), Text(summary.title(run), "bold"), Text(told), Text()]
 
 
 def _table(run: Run, name: str, group: summary.Group) -> RenderableType:

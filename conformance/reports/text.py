@@ -1,6 +1,7 @@
 """Shows text and bytes of strangers: nothing that steers a terminal, breaks XML or turns the direction of writing."""
 
 import codecs
+from functools import lru_cache
 
 DUMPED = 256
 """Bytes of a binary body that are shown in hexadecimal."""
@@ -47,12 +48,15 @@ def remainder(body: bytes, size: int | None, limit: int) -> str:
     return f"(first {kept:,} of {size:,} bytes)" if kept < size else ""
 
 
+@lru_cache(maxsize=64)
 def is_text(body: bytes) -> bool:
     """Whether most of it can be read; a stray control character does not make a text binary."""
     sample = decoded(body[:512], whole=False)
     odd = sample.count("\\x")
     if not sample.translate(_BREAKS).isprintable():
-        odd += sum(not letter.isprintable() and letter not in "\r\n\t" for letter in sample)
+        odd += sum(
+            sample.count(letter) for letter in set(sample) if not letter.isprintable() and letter not in "\r\n\t"
+        )
     return odd * 10 <= len(sample)
 
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from conformance.model import Case, Category, Duty, Exchange, Finding, Level, Message, Outcome, Result, Run
+from conformance.model import Case, Category, Duty, Exchange, Finding, Level, Message, Outcome, Result, Run, Subject
 from conformance.reports import badge, compare, json_report, junit, terminal
 from conformance.reports import html as page
 
@@ -140,6 +140,7 @@ runs = st.builds(
     st.floats(0, 1e6),
     st.lists(results, max_size=3, unique_by=lambda result: result.case.id).map(tuple),
     pieces,
+    st.sampled_from(Subject),
 )
 anything = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from conformance.case import load
+from conformance.mutants.court import load_mutants
+from conformance.mutants.host import hosted
 from conformance.settings import BEHAVIOURS, OPTIONS
 from tests.server import Server
 
@@ -243,6 +245,20 @@ def test_read_only_pushes_nothing(server: Server, http: httpx.Client, tmp_path: 
     passed = [case for case, outcome in results(report).items() if outcome == "passed"]
     assert len(passed) >= 8
     assert all(case.startswith("read_only/") for case in passed)
+
+
+@pytest.mark.parametrize(("flags", "status"), [((), 0), (("--strict",), 1)])
+def test_a_registry_that_only_lacks_what_should_be(tmp_path: Path, flags: tuple[str, ...], status: int) -> None:
+    """A media type with a parameter should not be, but may: a warning, and a failure if the run is strict."""
+    report = tmp_path / "report.json"
+    with hosted() as host:
+        host.layer.use(load_mutants()["wrong_pull/type_with_charset"])
+        done = kit(host.url, "--level", "dev", "--only", "manifests_pull/", "--json", str(report), *flags)
+    assert done.returncode == status, done.stdout + done.stderr
+    found = json.loads(report.read_text())
+    assert found["exitStatus"] == status
+    assert found["counts"]["warning"] > 0
+    assert found["counts"]["failed"] == found["counts"]["broken"] == 0
 
 
 def test_an_image_that_is_not_there_is_no_verdict(server: Server) -> None:

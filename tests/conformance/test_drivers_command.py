@@ -98,6 +98,11 @@ def test_files(tmp_path: Path) -> None:
     }  # fmt: skip
     assert [path.name for path in store.iterdir()] == ["precious"]
     assert len(list((tmp_path / "reports").iterdir())) == 4
+    assert f"Storage driver\nfile://{store}, " in done.stdout
+    for name in ("badge.svg", "junit.xml", "report.html"):
+        text = (tmp_path / "reports" / name).read_text()
+        assert "Storage driver" in text
+        assert "OCI conformance" not in text
 
 
 def test_memory_cannot_be_shared(tmp_path: Path) -> None:
@@ -161,6 +166,12 @@ def test_what_is_wrong_is_told_in_one_line(mine: Path, target: str, told: str) -
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert told in line
+
+
+def test_nothing_to_run_is_told(tmp_path: Path) -> None:
+    done = driver("memory:", "--only", "nothing is called so", "--json", str(tmp_path / "report.json"))
+    assert done.returncode == 2
+    assert "nothing was run: no case was selected" in done.stdout.splitlines()[-1]
 
 
 def test_every_call_has_its_faults(tmp_path: Path) -> None:

@@ -198,6 +198,23 @@ def test_a_command_says_what_it_cannot_hold() -> None:
     assert "@body.bin" in chunked.text
 
 
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://[::1]:5000", "nc ::1 5000"),
+        ("http://[::1]", "nc ::1 80"),
+        ("https://[2001:db8::1]:5000", "openssl s_client -quiet -connect '[2001:db8::1]:5000'"),
+        ("https://[2001:db8::1]", "openssl s_client -quiet -connect '[2001:db8::1]:443'"),
+        ("http://registry.example", "nc registry.example 80"),
+        ("https://registry.example", "openssl s_client -quiet -connect registry.example:443"),
+        ("http://alice:word@registry.example:8080", "nc registry.example 8080"),
+    ],
+)
+def test_bytes_go_where_the_url_says(url: str, told: str) -> None:
+    text = command(exchange(method="RAW", url=f"{url} GET / HTTP/1.1", request=Message((), b"GET", 3))).text
+    assert text.endswith(f"| base64 -d | {told}")
+
+
 def test_a_request_of_bytes_is_repeated_as_bytes(
     recorder: tuple[str, list[tuple[str, str, dict[str, str], bytes]]],
 ) -> None:

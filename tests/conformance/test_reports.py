@@ -15,18 +15,20 @@ import pytest
 from hypothesis import given
 from rich.console import Console
 
-from conformance.model import Outcome, Run
+from conformance.model import Outcome, Run, Subject
 from conformance.reports import badge, compare, json_report, junit
 from conformance.reports import html as page
 from conformance.reports.redact import redacted
 from conformance.requirements import find
 from tests.conformance.made_up import (
     BROKEN,
+    DISABLED,
     EVIL,
     FAILED,
     MIXED,
     PASSED,
     REPORTS,
+    SKIPPED,
     TARGET,
     WARNING,
     Page,
@@ -118,6 +120,7 @@ def comparable(run: Run) -> Run:
     return Run(
         *(run.target, run.level, run.strict, run.seed, run.started),
         trouble=run.trouble,
+        subject=run.subject,
         seconds=round(run.seconds, 6),
         results=tuple(
             replace(
@@ -280,7 +283,9 @@ def test_the_page_allows_its_own_script_and_style_only() -> None:
         (run_of(PASSED, WARNING, strict=True), "1 failed"),
         (run_of(PASSED, FAILED, FAILED, BROKEN), "2 failed"),
         (run_of(PASSED, BROKEN), "1 not judged"),
-        (run_of(), "could not run"),
+        (run_of(), "nothing was run"),
+        (run_of(DISABLED), "nothing was run"),
+        (run_of(DISABLED, SKIPPED), "1.1 passed"),
         (run_of(PASSED, trouble="lost"), "could not run"),
     ],
 )
@@ -288,6 +293,49 @@ def test_the_badge_says(run: Run, said: str) -> None:
     root = ET.fromstring(badge.render(run))
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert texts == ["OCI conformance", said]
+
+
+@pytest.mark.parametrize(
+    ("run", "why"),
+    [
+        (run_of(), "no case was selected"),
+        (run_of(DISABLED, DISABLED), "every case is disabled: switched off"),
+    ],
+)
+def test_a_run_of_nothing_passes_nowhere(run: Run, why: str) -> None:
+    assert run.exit_status == 2
+    for report in ("html", "junit", "terminal"):
+        assert f"nothing was run: {why}" in REPORTS[report](run)
+    assert "passed" not in badge.render(run)
+    assert ET.fromstring(junit.render(run)).attrib["errors"] == "1"
+    assert json.loads(json_report.render(run))["exitStatus"] == 2
+
+
+def test_a_driver_is_called_a_driver_everywhere(tmp_path: Path) -> None:
+    run = run_of(PASSED, target="file:///store", subject=Subject.DRIVER)
+    texts = {name: render(run) for name, render in REPORTS.items() if name != "live"}
+    assert [name for name, text in texts.items() if "OCI conformance" in text] == []
+    for name in ("html", "junit", "badge", "terminal", "compare as html"):
+        assert "Storage driver" in texts[name], name
+    assert printed(run).splitlines()[-1] == "Storage driver: 1 passed"
+    assert "seed" not in texts["terminal"] + texts["html"]
+    assert ">passed</text>" in texts["badge"]
+    assert ET.fromstring(texts["junit"]).attrib["name"] == "Storage driver"
+    document = json.loads(texts["json"])
+    SCHEMA.validate(document)
+    assert document["subject"] == "storage driver"
+    path = tmp_path / "run.json"
+    path.write_text(texts["json"])
+    assert json_report.load(path).subject is Subject.DRIVER
+
+
+def test_a_report_that_is_older_than_its_subject_is_of_a_registry(tmp_path: Path) -> None:
+    document = json.loads(json_report.render(MIXED))
+    del document["subject"]
+    SCHEMA.validate(document)
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(document))
+    assert json_report.load(path).subject is Subject.REGISTRY
 
 
 def test_runs_stand_side_by_side() -> None:
