@@ -1,6 +1,7 @@
 """Registries that can be started here, this one and other people's: how each is found, started and stopped."""
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import socket
@@ -77,8 +78,19 @@ PEERS = {
 }
 
 
+def workers(number: int) -> Peer:
+    """This registry with that many processes that serve."""
+
+    def command(program: str, folder: Path, port: int) -> list[str]:
+        return [*holdfast(program, folder, port), "--workers", str(number)]
+
+    return PEERS["holdfast"]._replace(name=f"holdfast-{number}", command=command)
+
+
 def missing(peer: Peer) -> str:
     """Why it cannot be started; empty if it can."""
+    if peer.command is holdfast or peer.name.startswith("holdfast-"):
+        return "" if importlib.util.find_spec("registry") else f"{peer.name} is not installed: {peer.remedy}"
     return "" if shutil.which(peer.program) else f"{peer.name} is not installed: {peer.remedy}"
 
 
@@ -88,25 +100,39 @@ def version(peer: Peer) -> str:
     return (done.stdout or done.stderr).strip().splitlines()[0] if done.stdout or done.stderr else "unknown"
 
 
+class Started(NamedTuple):
+    """A registry that runs: where, as which process, and how long it took until it answered."""
+
+    url: str
+    pid: int
+    seconds: float
+
+
 @contextlib.contextmanager
 def running(peer: Peer) -> Iterator[str]:
     """Its URL, as long as the block lasts; its data goes afterwards. Raises `RuntimeError` if it does not answer."""
-    with tempfile.TemporaryDirectory(prefix="peer-") as folder, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
+    with started(peer) as it:
+        yield it.url
+
+
+@contextlib.contextmanager
+def started(peer: Peer, parent: Path | None = None) -> Iterator[Started]:
+    """The same, with its data in a folder below that one, and more said about it."""
+    with tempfile.TemporaryDirectory(prefix="peer-", dir=parent) as folder:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         environ = {key: value for key, value in os.environ.items() if not key.startswith("REGISTRY_")}
         environ |= {"OTEL_TRACES_EXPORTER": "none"}
+        command = peer.command(peer.program, Path(folder), port)
+        begun = time.monotonic()
         process = subprocess.Popen(  # noqa: S603  (the programs of the table above)
-            peer.command(peer.program, Path(folder), port),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environ,
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environ
         )
         try:
             url = f"http://127.0.0.1:{port}"
             wait(url, process, peer)
-            yield url
+            yield Started(url, process.pid, time.monotonic() - begun)
         finally:
             process.terminate()
             try:
@@ -117,6 +143,7 @@ def running(peer: Peer) -> Iterator[str]:
 
 
 def wait(url: str, process: "subprocess.Popen[bytes]", peer: Peer) -> None:
+    """Until it answers a request, however."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -127,5 +154,5 @@ def wait(url: str, process: "subprocess.Popen[bytes]", peer: Peer) -> None:
         except urllib.error.HTTPError:
             return
         except OSError:
-            time.sleep(0.05)
+            time.sleep(0.01)
     raise RuntimeError(f"{peer.name} did not answer within {PATIENCE:g} seconds")

@@ -1,0 +1,1 @@
+"""`registry-bench`: how fast registries are, measured side by side by their URLs."""
