@@ -13,7 +13,7 @@ Key = tuple[str, bytes]
 """Method, and the URL as it was sent."""
 
 CALM = 32
-"""Requests without a change in between, after which answers are kept."""
+"""Requests that could be answered so, without a change in between, after which answers are kept."""
 
 LIFETIME = 600.0
 """Seconds after which an answer is made anew: who asks for a blob is promised that it stays, and that is written down
@@ -62,26 +62,27 @@ class Answers:
 
     def find(self, key: Key) -> Kept | None:
         """The answer as of the latest commit."""
-        if not self._limit:
-            return None
-        version = self._version()
-        now = time.monotonic()
-        if version is None or version != self._of or now > self._until:
-            self._of = version
-            self._until = now + LIFETIME
-            self._kept.clear()
-            self._size = self._calm = 0
-            return None
-        self._calm += 1
-        return self._kept.get(key)
+        kept = self._kept.get(key)
+        return kept if kept is not None and self._still() else None
 
     def keep(self, key: Key, answer: Kept) -> None:
-        """Remember an answer that was made without a pause since `find` did not know it.
-
-        If the database has changed meanwhile the answer may be newer than `find` saw, never older: the next `find`
-        drops it."""
+        """Remember an answer that was made just now, without a pause since its request came."""
+        if not self._limit or not self._still():
+            return
+        # Nothing was committed since some time before it was made. Where much is pushed that is rare: then nothing
+        # is kept. Where there is no room it stays so: letting others go for each new one would save nobody anything.
         cost = len(key[1]) + len(answer.head) + len(answer.body) + OVERHEAD
-        # Where it is full it stays as it is: letting others go for each new one would save nobody anything.
-        if self._calm >= CALM and self._of is not None and self._size + cost <= self._limit:
+        if self._calm >= CALM and self._size + cost <= self._limit:
             self._size += cost
             self._kept[key] = answer
+
+    def _still(self) -> bool:
+        """Whether nothing was committed since this was last asked; if something was, all is forgotten."""
+        version, now = self._version(), time.monotonic()
+        if version is not None and version == self._of and now < self._until:
+            self._calm += 1
+            return True
+        self._of, self._until = version, now + LIFETIME
+        self._kept.clear()
+        self._size = self._calm = 0
+        return False

@@ -20,6 +20,7 @@ from registry import __version__, log, migrations
 from registry.app import App
 from registry.asgi import Registry
 from registry.config import MEMORY, Settings
+from registry.door import Crowd, Door, shared_counts
 from registry.errors import OperatorError
 from registry.protocol import Protocol, expire_heads
 from registry.supervisor import Supervisor
@@ -42,11 +43,14 @@ def start(settings: Settings) -> int:
     migrations.upgrade(settings)
     with listen(settings) as listening:
         count = settings.worker_count
+        counts = shared_counts(count)
         if count == 1:
-            work(settings, listening, lambda: announce(settings, listening), None)
+            work(settings, listening, Crowd(counts, 0), lambda: announce(settings, listening), None)
         else:
             supervisor = Supervisor(
-                lambda ready, alive: work(settings, listening, ready, alive), count, settings.drain_timeout
+                lambda ready, alive, slot: work(settings, listening, Crowd(counts, slot), ready, alive),
+                count,
+                settings.drain_timeout,
             )
             supervisor.run(ready=lambda: announce(settings, listening), stopping=listening.close)
     return 0
@@ -90,12 +94,14 @@ def announce(settings: Settings, listening: socket.socket) -> None:
         print(line, flush=True)
 
 
-def work(settings: Settings, listening: socket.socket, ready: Callable[[], None], supervisor: int | None) -> None:
+def work(
+    settings: Settings, listening: socket.socket, crowd: Crowd, ready: Callable[[], None], supervisor: int | None
+) -> None:
     """One worker's life. `supervisor`: a descriptor that ends when the supervisor has died."""
     gc.freeze()
     gc.enable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(live(App(settings), settings, listening, ready, supervisor))
+        runner.run(live(App(settings), settings, listening, crowd, ready, supervisor))
     # All is closed: an impatient second signal must not turn that into a failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
@@ -104,6 +110,20 @@ def work(settings: Settings, listening: socket.socket, ready: Callable[[], None]
 class Server(uvicorn.Server):
     """uvicorn's server, told to stop by handlers that are there before it serves and as long as it closes."""
 
+    def __init__(self, config: uvicorn.Config, crowd: Crowd) -> None:
+        super().__init__(config)
+        self.server_state.connections = crowd
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        crowd = self.server_state.connections
+        assert isinstance(crowd, Crowd)
+
+        def protocol() -> Protocol:
+            return Protocol(self.config, self.server_state, {})
+
+        self.servers = [Door(listening, crowd, protocol) for listening in sockets or []]  # type: ignore[misc]
+        self.started = True
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Without raising the signal once more at the end, which would leave no time to close."""
@@ -111,7 +131,12 @@ class Server(uvicorn.Server):
 
 
 async def live(
-    app: App, settings: Settings, listening: socket.socket, ready: Callable[[], None], supervisor: int | None
+    app: App,
+    settings: Settings,
+    listening: socket.socket,
+    crowd: Crowd,
+    ready: Callable[[], None],
+    supervisor: int | None,
 ) -> None:
     config = uvicorn.Config(
         Registry(app),
@@ -126,7 +151,7 @@ async def live(
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout.total_seconds())),
         backlog=BACKLOG,
     )
-    server = Server(config)
+    server = Server(config, crowd)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle_exit)
     await app.open()

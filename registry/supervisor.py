@@ -20,14 +20,16 @@ SHORT_LIVED = 1.0
 """Seconds; a worker that dies sooner is replaced only after as long a pause."""
 
 READY = b"\0"
-Work = Callable[[Callable[[], None], int], None]
-"""A worker's work: given what to call once it serves, and a descriptor that ends when the supervisor has died."""
+Work = Callable[[Callable[[], None], int, int], None]
+"""A worker's work: given what to call once it serves, a descriptor that ends when the supervisor has died, and its
+slot: a number below `count` that no other worker has at the same time."""
 
 
 class Worker(NamedTuple):
-    """A process, when it was started, and the pipe by which it says that it serves, or why it can't."""
+    """A process, its slot, when it was started, and the pipe by which it says that it serves, or why it can't."""
 
     pid: int
+    slot: int
     started: float
     told: int
 
@@ -63,21 +65,22 @@ class Supervisor:
 
     def _start(self) -> None:
         told, tell = os.pipe()
+        slot = min(set(range(self._count)) - {worker.slot for worker in self._workers.values()})
         pid = os.fork()
         if pid == 0:
             os.close(told)
             os.close(self._death)
             for other in self._workers.values():
                 os.close(other.told)
-            self._be_worker(tell)
+            self._be_worker(tell, slot)
         os.close(tell)
-        self._workers[pid] = Worker(pid, time.monotonic(), told)
+        self._workers[pid] = Worker(pid, slot, time.monotonic(), told)
 
-    def _be_worker(self, tell: int) -> NoReturn:
+    def _be_worker(self, tell: int, slot: int) -> NoReturn:
         status = 0
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, AWAITED)
-            self._work(lambda: os.close(tell) if os.write(tell, READY) else None, self._alive)
+            self._work(lambda: os.close(tell) if os.write(tell, READY) else None, self._alive, slot)
         except OperatorError as error:
             os.write(tell, str(error).encode())
             status = 1

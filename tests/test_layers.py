@@ -23,7 +23,7 @@ LAYERS = [
     ["routes", "matcher"],
     ["asgi", "openapi"],
     ["protocol"],
-    ["supervisor"],
+    ["supervisor", "door"],
     ["server"],
     ["cli"],
 ]

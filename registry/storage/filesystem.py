@@ -58,6 +58,7 @@ class FilesystemDriver(Driver):
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self._root = str(self.root)
         self._uploads = self.root / UPLOADS
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="storage")
         self._folders: set[Path] = set()
@@ -104,7 +105,7 @@ class FilesystemDriver(Driver):
 
     async def size(self, key: str) -> int:
         try:
-            stat = os.stat(self._path(key))
+            stat = os.stat(self._file(key))
         except (FileNotFoundError, NotADirectoryError):
             raise KeyUnknown(key) from None
         if not S_ISREG(stat.st_mode):
@@ -113,7 +114,7 @@ class FilesystemDriver(Driver):
 
     async def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
         try:
-            fd = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(self._file(key), os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
             raise KeyUnknown(key) from None
         try:
@@ -240,10 +241,13 @@ class FilesystemDriver(Driver):
         """Also a call that is cancelled has ended when it says so: what its thread does never overlaps the next."""
         return await ended(self._start(function, *args, **kwargs))
 
-    def _path(self, key: str) -> Path:
+    def _file(self, key: str) -> str:
         if not KEY.fullmatch(key):
             raise ValueError(f"not a key of this store: {key!r}")
-        return self.root / key
+        return f"{self._root}/{key}"
+
+    def _path(self, key: str) -> Path:
+        return Path(self._file(key))
 
     def _upload(self, state: State) -> Path:
         upload = str(state["upload"])
