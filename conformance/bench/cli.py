@@ -27,6 +27,7 @@ STREAM = Path("-")
 """As the name of a file: standard output."""
 
 FORMS = ("json", "markdown", "html")
+BEGIN, END = "<!-- registry-bench -->", "<!-- end of registry-bench -->"
 
 QUICK = (
     "manifest-get-tag",
@@ -170,14 +171,31 @@ def report(words: Sequence[str]) -> int:
     parser = Parser(f"{PROGRAM} report", description="Makes reports of a run that was kept.", allow_abbrev=False)
     parser.add_argument("run", metavar="RUN.json", type=Path)
     add_forms(parser)
+    parser.add_argument(
+        "--into", metavar="FILE", type=Path, help=f"put it as Markdown between the lines {BEGIN} and {END} of a file"
+    )
     options = parser.parse_args(words)
     forms = forms_of(options)
     done = kept(options.run)
     writable(forms)
     write(done, forms)
-    if not forms:
+    if options.into is not None:
+        insert(options.into, renderer("markdown")(done))
+    elif not forms:
         show(done, forms)
     return 0
+
+
+def insert(path: Path, table: str) -> None:
+    """Replace what stands between the marks."""
+    try:
+        before, begin, rest = path.read_text("utf-8").partition(f"{BEGIN}\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"--into: cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    _, end, after = rest.partition(f"{END}\n")
+    if not begin or not end:
+        raise SettingsInvalid(f"--into: {path} has no line {BEGIN} followed by a line {END}")
+    put("into", path, f"{before}{begin}\n{table}\n{end}{after}")
 
 
 # What was said, made things

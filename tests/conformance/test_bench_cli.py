@@ -49,6 +49,7 @@ URL = "http://127.0.0.1:1"
         (["compare", "/nowhere/a.json", "/nowhere/b.json"], "cannot read /nowhere/a.json"),
         (["report", "/dev/null"], "not a report of registry-bench"),
         (["report"], "RUN.json"),
+        (["report", str(Path(__file__).parent / "nowhere.json"), "--into", "/dev/null"], "cannot read"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(
@@ -159,3 +160,14 @@ def test_other_forms_are_made_of_a_kept_run(tmp_path: Path, capsys: pytest.Captu
     assert "2.00×" in capsys.readouterr().out
     assert cli.main(["compare", str(path), str(other), "--markdown", "-"]) == 0
     assert capsys.readouterr().out == compare.render_markdown(compare.compare(five(), five(2)))
+
+
+def test_a_table_is_put_between_the_marks_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, page = saved(tmp_path, five()), tmp_path / "page.md"
+    page.write_text(f"before\n{cli.BEGIN}\nold\n{cli.END}\nafter\n")
+    assert cli.main(["report", str(run), "--into", str(page)]) == 0
+    assert page.read_text() == f"before\n{cli.BEGIN}\n\n{markdown.render(five())}\n{cli.END}\nafter\n"
+    page.write_text("without marks\n")
+    assert cli.main(["report", str(run), "--into", str(page)]) == 2
+    assert cli.BEGIN in capsys.readouterr().err
+    assert page.read_text() == "without marks\n"
