@@ -136,11 +136,12 @@ class Protocol(HttpToolsProtocol):
         if parser.should_upgrade():
             return
         busy = self.unanswered is not None
+        keep_alive = version != "1.0" and parser.should_keep_alive()
         self._asked = True
         steady = None
         if self._at_once and not busy and method in ("GET", "HEAD"):
             self._at_once = False
-            if headers.keys() <= PLAIN and parser.should_keep_alive() and not self.flow.write_paused:
+            if keep_alive and headers.keys() <= PLAIN and not self.flow.write_paused:
                 steady = (method, self.url)
                 kept = self.registry.answers.find(steady)
                 if kept is not None:
@@ -160,7 +161,7 @@ class Protocol(HttpToolsProtocol):
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=headers.get(b"expect", b"").lower() == b"100-continue",
-            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            keep_alive=keep_alive,
             on_response=self.on_response_complete,
         )
         if method not in ("GET", "HEAD") and self.scheme == "http":

@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,6 +29,9 @@ from registry.supervisor import Supervisor
 events = structlog.get_logger("registry")
 
 BACKLOG = 2048
+
+THREADS = 16
+"""For bodies on their way in, and whatever is too long for the loop."""
 
 
 def serve(settings: Settings) -> int:
@@ -156,6 +160,7 @@ async def live(
         signal.signal(number, server.handle_exit)
     await app.open()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, "body"))
     if supervisor is not None:
         # Its end of the pipe closes when it dies: workers that nobody watches over must not keep the port.
         loop.add_reader(supervisor, orphaned, supervisor, server)

@@ -1,7 +1,7 @@
 """A request's body read by a thread, straight from the socket: it never passes through the loop.
 
 A connection is tapped while a request's body is on its way: the loop stops reading from it, threads take the bytes up
-to the body's end, and the loop goes on behind them. A client that pauses holds no thread.
+to the body's end, and the loop goes on behind them. A client that pauses, or is slow, holds no thread.
 """
 
 import asyncio
@@ -23,6 +23,9 @@ HOP = 64 * 1024 * 1024
 
 DRY = 20
 """Milliseconds that a thread waits for a client before it leaves that to the loop."""
+
+WORTH = 64 * 1024
+"""Bytes for which a thread is worth waking, and for which one waits: slower clients are the loop's to wait for."""
 
 Sink = Callable[[bytes | memoryview], object]
 """Told of every block of a body in a thread; the bytes are there only as long as the call lasts."""
@@ -92,13 +95,14 @@ class Tap:
 
     def _fill(self, plug: socket.socket, ready: select.poll, room: memoryview) -> tuple[int, bool]:
         """Read until `room` is full or the client pauses: so many bytes, and whether it does."""
-        filled = 0
+        filled = since = 0
         while filled < len(room):
             try:
                 read = plug.recv_into(room[filled:], 0, socket.MSG_DONTWAIT)
             except BlockingIOError:
-                if not ready.poll(DRY):
+                if since < WORTH or not ready.poll(DRY):
                     return filled, True
+                since = 0
                 continue
             except OSError:
                 read = 0
@@ -106,18 +110,25 @@ class Tap:
                 self._gone = True
                 break
             filled += read
+            since += read
         return filled, False
 
     async def _readable(self, plug: socket.socket, patience: float) -> None:
         loop = asyncio.get_running_loop()
         readable = loop.create_future()
+        plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, min(WORTH, self._left))
         loop.add_reader(plug.fileno(), settle, readable)
         try:
             async with asyncio.timeout(patience):
                 await readable
         except TimeoutError:
-            raise BodyStalled from None
+            # Less than that may have come: only silence is a stall.
+            try:
+                plug.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+            except BlockingIOError:
+                raise BodyStalled from None
         finally:
+            plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
             loop.remove_reader(plug.fileno())
 
 

@@ -1,89 +1,254 @@
-"""`python -m tests.scale.flat`: what a request costs in a registry of 100,000 tags and 100,000 repositories.
+"""`python -m tests.scale.flat`: what a request costs in a full registry, beside one that is almost empty.
 
-Two servers, one empty and one full, are asked in turn, so that a noisy machine is as noisy for both; the ratio of the
-medians is what counts."""
+Two servers are asked in turn, so that a noisy machine is as noisy for both; the median of the ratios is what counts.
+What is asked for is another tag, repository or blob each time, wherever that makes a difference, and every answer is
+made anew: one that a worker has kept costs the same whatever the registry holds."""
 
 import argparse
-import sqlite3
+import json
+import os
+import random
+import re
 import statistics
+import sys
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-import httpx
-
-from tests.content import push_image
+from tests.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST, descriptor, digest_of
+from tests.faults.client import open_socket
+from tests.scale.fill import (
+    APP,
+    REFERRED,
+    blob,
+    child,
+    fill,
+    layer,
+    pages_of_referrers,
+    repository,
+    subject,
+    tag,
+)
 from tests.server import Server, running
 
+ALMOST_EMPTY = 200
+"""Tags and repositories of the other registry: its pages have to be as long."""
 
-def fill(data: Path, tags: int, repositories: int) -> None:
-    """Rows as the registry would write them, straight into its database."""
-    with closing(sqlite3.connect(data / "registry.db")) as connection:
-        (repository, manifest) = connection.execute(
-            "SELECT repository_id, id FROM manifest ORDER BY id LIMIT 1"
-        ).fetchone()
-        connection.executemany(
-            "INSERT INTO tag (repository_id, name, manifest_id, moved) VALUES (?, ?, ?, 0)",
-            ((repository, f"v{number:08}", manifest) for number in range(tags)),
-        )
-        connection.executemany(
-            "INSERT INTO repository (name, listed, created) VALUES (?, 1, 0)",
-            ((f"many/r{number:08}",) for number in range(repositories)),
-        )
-        connection.commit()
+PAGE = 100
+MANY_REFERRERS, ONE_PAGE, FEW_REFERRERS = 10_000, 1000, 100
+GOAL = 1.2
+
+LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+
+Request = Callable[[], bytes]
+"""Makes the next one to be sent."""
 
 
-def median(http: httpx.Client, path: str, method: str = "GET") -> float:
-    times = []
-    for _ in range(15):
+class Connection:
+    """Kept open; as little of a client as can be, so that it is the server's time that is measured."""
+
+    def __init__(self, server: Server) -> None:
+        self._socket = open_socket(server.url)
+
+    def ask(self, request: bytes) -> float:
+        """How many seconds the answer took to be there."""
         started = time.perf_counter()
-        answer = http.request(method, path)
-        times.append(time.perf_counter() - started)
-        assert answer.status_code == 200, answer.text
-    return statistics.median(times)
+        self._socket.sendall(request)
+        answer = self._socket.recv(1 << 20)
+        head, found, body = answer.partition(b"\r\n\r\n")
+        assert found, answer
+        assert head[9:12] in (b"200", b"201"), answer
+        length = LENGTH.search(head)
+        assert length is not None, answer
+        left = 0 if request.startswith(b"HEAD") else int(length[1]) - len(body)
+        while left:
+            left -= len(self._socket.recv(min(left, 1 << 20)))
+        return time.perf_counter() - started
 
 
-def compare(full: Server, empty: Server, tags: int, repositories: int, rounds: int) -> list[tuple[str, float, float]]:
-    middle_tag, middle_name = f"v{tags // 2:08}", f"many/r{repositories // 2:08}"
-    requests = [
-        ("GET tag", "/v2/team/app/manifests/latest", "/v2/team/app/manifests/latest"),
-        ("GET tags, n=100, first page", "/v2/team/app/tags/list?n=100", "/v2/team/app/tags/list?n=100"),
-        ("GET tags, n=100, in the middle", f"/v2/team/app/tags/list?n=100&last={middle_tag}",
-         f"/v2/team/app/tags/list?n=100&last=v{50:08}"),
-        ("GET catalogue, n=100, first page", "/v2/_catalog?n=100", "/v2/_catalog?n=100"),
-        ("GET catalogue, n=100, in the middle", f"/v2/_catalog?n=100&last={middle_name}", "/v2/_catalog?n=100"),
-    ]  # fmt: skip
-    rows = []
-    with httpx.Client(base_url=full.url) as there, httpx.Client(base_url=empty.url) as here:
-        for title, path_full, path_empty in requests:
-            pairs = [(median(there, path_full), median(here, path_empty)) for _ in range(rounds)]
-            rows.append((title, statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)))
-    return rows
+class Side(NamedTuple):
+    """What is asked of which server; the time counts as that of one of `units`."""
+
+    connection: Connection
+    request: Request
+    units: int = 1
 
 
-def main() -> None:
+class Row(NamedTuple):
+    """Two requests that should cost the same."""
+
+    title: str
+    full: Side
+    empty: Side
+    asked: int = 15
+
+
+def always(method: str, path: str) -> Request:
+    # No answer is kept for a request with a header of its own.
+    request = f"{method} {path} HTTP/1.1\r\nHost: flat\r\nAnew: 1\r\n\r\n".encode()
+    return lambda: request
+
+
+def one_of(method: str, path: Callable[[int], str], count: int) -> Request:
+    """Of `count`, any one each time."""
+    return lambda: always(method, path(random.randrange(count)))()
+
+
+def push(media_type: str, make: Callable[[], dict[str, object]]) -> Request:
+    """A manifest that was never pushed before, under a tag that was never set before."""
+
+    def request() -> bytes:
+        nonce = os.urandom(8).hex()
+        fields = {"schemaVersion": 2, "mediaType": media_type, **make(), "annotations": {"nonce": nonce}}
+        body = json.dumps(fields).encode()
+        path = f"/v2/{APP}/manifests/new-{nonce}"
+        head = f"PUT {path} HTTP/1.1\r\nHost: flat\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+        return head.encode() + body
+
+    return request
+
+
+def image_of(layers: int) -> Request:
+    links = [descriptor(layer(number), LAYER) for number in range(layers)]
+    return push(OCI_MANIFEST, lambda: {"config": descriptor(layer(0), CONFIG), "layers": links})
+
+
+def index_of(children: int) -> Request:
+    links = [descriptor(child(number), OCI_MANIFEST) for number in range(children)]
+    return push(OCI_INDEX, lambda: {"manifests": links})
+
+
+def of_registry(full: Connection, empty: Connection, tags: int, repositories: int) -> list[Row]:
+    def both(title: str, make: Callable[[int, int], Request], asked: int = 15) -> Row:
+        there = make(tags, repositories)
+        here = make(min(tags, ALMOST_EMPTY), min(repositories, ALMOST_EMPTY))
+        return Row(title, Side(full, there), Side(empty, here), asked)
+
+    def manifest(number: int) -> str:
+        return f"/v2/{APP}/manifests/{tag(number)}"
+
+    def blob_of(number: int) -> str:
+        return f"/v2/{repository(number)}/blobs/{digest_of(blob(number))}"
+
+    return [
+        both("GET manifest by tag, the same each time", lambda t, r: always("GET", manifest(t // 2))),
+        both("GET manifest by tag, any", lambda t, r: one_of("GET", manifest, t)),
+        both("HEAD manifest by tag, any", lambda t, r: one_of("HEAD", manifest, t)),
+        both("GET tags, the first 100", lambda t, r: always("GET", f"/v2/{APP}/tags/list?n={PAGE}")),
+        both(
+            "GET tags, 100 from anywhere",
+            lambda t, r: one_of("GET", lambda n: f"/v2/{APP}/tags/list?n={PAGE}&last={tag(n)}", max(t - PAGE - 1, 1)),
+        ),
+        both("GET catalogue, the first 100", lambda t, r: always("GET", f"/v2/_catalog?n={PAGE}")),
+        both(
+            "GET catalogue, 100 from anywhere",
+            lambda t, r: one_of("GET", lambda n: f"/v2/_catalog?n={PAGE}&last={repository(n)}", max(r - PAGE - 1, 1)),
+        ),
+        both("HEAD blob, any repository's", lambda t, r: one_of("HEAD", blob_of, r)),
+        both("GET blob, any repository's", lambda t, r: one_of("GET", blob_of, r)),
+        both("PUT manifest, with a new tag", lambda t, r: image_of(3)),
+    ]
+
+
+def of_width(empty: Connection) -> list[Row]:
+    """Linear: a descriptor among 1,000 costs what one among 100 does."""
+    few, many = 100, 1000
+    return [
+        Row(title, Side(empty, make(many), many), Side(empty, make(few), few), 3)
+        for title, make in (
+            ("PUT manifest of 1,000 layers; of 100: each layer", image_of),
+            ("PUT index of 1,000 children; of 100: each child", index_of),
+        )
+    ]
+
+
+def of_referrers(full: Connection, empty: Connection, data: Path) -> list[Row]:
+    """Pages of one length: a page has at most 1,000 entries, and the last one has the rest."""
+
+    def page(referrers: int, after: int = 0) -> Request:
+        return always("GET", f"/v2/{REFERRED}/referrers/{digest_of(subject(referrers))}?after={after}")
+
+    ids = pages_of_referrers(data, MANY_REFERRERS)
+    middle, last = ids[MANY_REFERRERS // 2], ids[-FEW_REFERRERS - 1]
+    return [
+        Row(f"GET referrers, {title}", Side(full, page(MANY_REFERRERS, after)), Side(empty, page(beside)), 5)
+        for title, after, beside in (
+            ("the first 1,000 of 10,000; of 1,000", 0, ONE_PAGE),
+            ("1,000 from the middle of 10,000; of 1,000", middle, ONE_PAGE),
+            ("the last 100 of 10,000; of 100", last, FEW_REFERRERS),
+        )
+    ]
+
+
+class Result(NamedTuple):
+    """Medians: seconds, and the ratio of two that were taken together."""
+
+    title: str
+    full: float
+    empty: float
+    ratio: float
+
+
+def measure(rows: list[Row], rounds: int) -> list[Result]:
+    pairs: dict[str, list[tuple[float, float]]] = {row.title: [] for row in rows}
+    for _ in range(rounds):
+        for row in rows:
+            pairs[row.title].append(together(row))
+    return [
+        Result(
+            title,
+            statistics.median(full for full, _ in found),
+            statistics.median(empty for _, empty in found),
+            statistics.median(full / empty for full, empty in found),
+        )
+        for title, found in pairs.items()
+    ]
+
+
+def together(row: Row) -> tuple[float, float]:
+    """The median for each side, asked by turns."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(row.asked):
+        for side, taken in zip((row.full, row.empty), times, strict=True):
+            taken.append(side.connection.ask(side.request()) / side.units)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tags", type=int, default=100_000)
-    parser.add_argument("--repositories", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--tags", type=positive, default=100_000, help="in one repository (%(default)s)")
+    parser.add_argument("--repositories", type=positive, default=100_000, help="(%(default)s)")
+    parser.add_argument("--rounds", type=positive, default=15, help="(%(default)s)")
+    parser.add_argument("--limit", type=float, help="the exit status is 1 if a ratio is above (none)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        with running(Path(folder, "full"), "--workers", "1") as full, httpx.Client(base_url=full.url) as http:
-            push_image(http, "team/app", "latest")
-        fill(full.data, options.tags, options.repositories)
-        with running(full.data, "--workers", "1") as full, running(Path(folder, "empty"), "--workers", "1") as empty:
-            with httpx.Client(base_url=empty.url) as http:
-                push_image(http, "team/app", "latest")
-            # Pages are compared with pages of the same length.
-            empty_fill = min(options.tags, 200), min(options.repositories, 200)
-            fill(empty.data, *empty_fill)
-            rows = compare(full, empty, options.tags, options.repositories, options.rounds)
-    print(f"{options.tags} tags in one repository, {options.repositories} repositories; medians in milliseconds\n")
-    print("| request | full | empty | ratio |\n|---|---|---|---|")
-    for title, there, here in rows:
-        print(f"| {title} | {there * 1000:.2f} | {here * 1000:.2f} | {there / here:.2f} |")
+        there, here = Path(folder, "full"), Path(folder, "empty")
+        fill(there, options.tags, options.repositories, [MANY_REFERRERS])
+        fill(here, min(options.tags, ALMOST_EMPTY), min(options.repositories, ALMOST_EMPTY), [ONE_PAGE, FEW_REFERRERS])
+        with running(there, "--workers", "1") as server, running(here, "--workers", "1") as other:
+            full, empty = Connection(server), Connection(other)
+            rows = of_registry(full, empty, options.tags, options.repositories)
+            rows += of_width(empty) + of_referrers(full, empty, there)
+            measure(rows, 1)
+            results = measure(rows, options.rounds)
+    print(
+        f"{options.tags:,} tags in one repository and {options.repositories:,} repositories, beside {ALMOST_EMPTY} of "
+        f"each. Medians of {options.rounds} rounds, in microseconds; the goal is a ratio of at most {GOAL}.\n"
+    )
+    print("| request | full | almost empty | ratio |\n|---|---:|---:|---:|")
+    for title, taken, beside, ratio in results:
+        print(f"| {title} | {taken * 1e6:,.0f} | {beside * 1e6:,.0f} | {ratio:.2f} |")
+    return options.limit is not None and any(result.ratio > options.limit for result in results)
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
