@@ -51,6 +51,8 @@ class Tap:
         self._request = request
         self._left = length
         self._gone = False
+        self._since = 0
+        """Bytes that came since a thread last waited for some."""
 
     async def pour(self, sink: Sink, patience: float) -> bool:
         """All of the body into `sink`; False if there is nothing to tap, and it is to be had as others are.
@@ -84,6 +86,7 @@ class Tap:
         ready = select.poll()
         ready.register(plug, select.POLLIN)
         stop = max(self._left - HOP, 0)
+        self._since = WORTH
         while self._left > stop and not self._gone:
             filled, dry = self._fill(plug, ready, buffer[: min(len(buffer), self._left)])
             if filled:
@@ -95,14 +98,14 @@ class Tap:
 
     def _fill(self, plug: socket.socket, ready: select.poll, room: memoryview) -> tuple[int, bool]:
         """Read until `room` is full or the client pauses: so many bytes, and whether it does."""
-        filled = since = 0
+        filled = 0
         while filled < len(room):
             try:
                 read = plug.recv_into(room[filled:], 0, socket.MSG_DONTWAIT)
             except BlockingIOError:
-                if since < WORTH or not ready.poll(DRY):
+                if self._since < WORTH or not ready.poll(DRY):
                     return filled, True
-                since = 0
+                self._since = 0
                 continue
             except OSError:
                 read = 0
@@ -110,7 +113,7 @@ class Tap:
                 self._gone = True
                 break
             filled += read
-            since += read
+            self._since += read
         return filled, False
 
     async def _readable(self, plug: socket.socket, patience: float) -> None:
