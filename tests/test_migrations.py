@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, create_engine
+from sqlalchemy import MetaData, create_engine, inspect
 
 from registry import migrations, models
 from registry.config import load
@@ -96,3 +96,41 @@ def test_what_the_first_revision_kept_is_kept(tmp_path: Path) -> None:
             connection.execute("DELETE FROM blob")
     with closing(sqlite3.connect(tmp_path / "uploads.db")) as connection:
         assert connection.execute("SELECT id, size, content FROM upload").fetchall() == [("u", 3, None)]
+
+
+def test_a_new_database_is_what_the_revisions_come_to(tmp_path: Path) -> None:
+    """Columns, keys, constraints and indexes, by name: later revisions name them."""
+    made, migrated = (load({"data": tmp_path / name}, {}).settings for name in ("made", "migrated"))
+    migrations.upgrade(made)
+    (tmp_path / "migrated").mkdir()
+    for line, url in (("registry", migrated.database_url), ("uploads", migrated.uploads_url)):
+        config = Config()
+        config.set_main_option("script_location", str(migrations.FOLDER))
+        config.set_main_option("sqlalchemy.url", url)
+        command.upgrade(config, f"{line}@head")
+    assert described(made.database_url) == described(migrated.database_url)
+    assert described(made.uploads_url) == described(migrated.uploads_url)
+
+
+def described(url: str) -> dict[str, object]:
+    engine = create_engine(url)
+    inspector = inspect(engine)
+    found: dict[str, object] = {}
+    for name in inspector.get_table_names():
+        columns = [(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(name)]
+        found[name] = (
+            columns,
+            inspector.get_pk_constraint(name),
+            sorted((str(k["name"]), k["referred_table"], str(k["options"])) for k in inspector.get_foreign_keys(name)),
+            sorted((str(u["name"]), u["column_names"]) for u in inspector.get_unique_constraints(name)),
+            sorted((str(i["name"]), i["column_names"], i["unique"]) for i in inspector.get_indexes(name)),
+        )
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT name, sql LIKE '%WITHOUT ROWID%' FROM sqlite_master WHERE sql NOTNULL"
+        )
+        found["without rowid"] = sorted(name for name, without in rows if without)
+        found["revision"] = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all()
+        found["journal"] = connection.exec_driver_sql("PRAGMA journal_mode").all()
+    engine.dispose()
+    return found

@@ -1,4 +1,4 @@
-"""Brings a database to the tables that this version knows; Alembic is loaded only where there is something to do.
+"""Brings a database to the tables that this version knows; Alembic is loaded only where an older one is to be changed.
 
 There are two lines of revisions: `registry`, and `uploads` for the open sessions, which live in a file of their own
 on SQLite and beside the other tables elsewhere.
@@ -11,9 +11,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlalchemy.schema import CreateIndex, CreateTable
+
 from registry.config import Settings
+from registry.database import SQLITE
 from registry.errors import OperatorError
 from registry.files import make_folder
+from registry.models import SESSION_TABLES, TABLES
 from registry.sqlite import sqlite_path
 
 HEADS = {"registry": "registry_0002", "uploads": "uploads_0002"}
@@ -46,7 +50,9 @@ def upgrade(settings: Settings) -> None:
     for line, url in lines.items():
         with alone(sqlite_path(url)):
             found = revision(url)
-            if found != HEADS[line]:
+            if found is None:
+                _create(url, line)
+            elif found != HEADS[line]:
                 _migrate(url, line, found)
 
 
@@ -77,6 +83,27 @@ def alone(path: Path) -> Iterator[None]:
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _create(url: str, line: str) -> None:
+    """The newest tables in a file that has none: what the revisions come to, without loading what they need."""
+    path = sqlite_path(url)
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("BEGIN IMMEDIATE")
+            for table in TABLES if line == "registry" else SESSION_TABLES:
+                connection.execute(str(CreateTable(table).compile(dialect=SQLITE)))
+                for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                    connection.execute(str(CreateIndex(index).compile(dialect=SQLITE)))
+            connection.execute(
+                "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
+                " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+            )
+            connection.execute("INSERT INTO alembic_version VALUES (?)", [HEADS[line]])
+            connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise OperatorError(f"cannot make the database {path}: {error}") from error
 
 
 def _migrate(url: str, line: str, found: str | None) -> None:
