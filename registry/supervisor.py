@@ -49,7 +49,6 @@ class Supervisor:
 
         Raises `OperatorError` if the first workers cannot start."""
         signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
-        gc.collect()
         gc.freeze()
         for _ in range(self._count):
             self._start()
