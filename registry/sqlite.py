@@ -87,7 +87,10 @@ class Sqlite(Database):
         self._reader.close()
 
     def version(self) -> Hashable:
-        return self._cursor.execute("PRAGMA data_version").fetchone()  # type: ignore[no-any-return]
+        try:
+            return self._cursor.execute("PRAGMA data_version").fetchone()  # type: ignore[no-any-return]
+        except sqlite3.Error:
+            return None  # Whoever asks the database for more is told what is wrong with it.
 
     async def lookup(self, query: Query[T], **values: object) -> T | None:
         return self._reading.first(query, **values)
@@ -244,16 +247,18 @@ class DurableSqlite(Sqlite):
         Most succeed. So all are run as they are, and only if one fails are they run again, each where it can be taken
         back alone: two statements less for each job."""
         execute = self._writer.execute
+        if self._untrusted:
+            return unwritable(batch)
         try:
             when_free(WRITER_PATIENCE, lambda: execute("BEGIN IMMEDIATE"))
             outcomes: list[Outcome] = [(job.function(self._session), None) for job in batch]
             execute("COMMIT")
-            return self._synced(outcomes)
         except Exception:
             with suppress(sqlite3.Error):
                 if self._writer.in_transaction:
                     execute("ROLLBACK")
-        return self._commit_apart(batch)
+            outcomes = self._commit_apart(batch)
+        return self._synced(batch, outcomes)
 
     def _commit_apart(self, batch: list[Job]) -> list[Outcome]:
         """The same, where some fail."""
@@ -281,22 +286,24 @@ class DurableSqlite(Sqlite):
                     execute("ROLLBACK")
             failure = translated(error) if isinstance(error, sqlite3.Error) else error
             return [(None, failure)] * len(batch)
-        return self._synced(outcomes)
+        return outcomes
 
-    def _synced(self, outcomes: list[Outcome]) -> list[Outcome]:
+    def _synced(self, batch: list[Job], outcomes: list[Outcome]) -> list[Outcome]:
         """The outcomes of what was committed, once it has reached the disk, with all that others committed before.
 
         A log that could not be synced is not trusted again: the kernel forgets what it failed to write, so that the
         next sync would succeed without it."""
-        if not self._untrusted:
-            try:
-                os.fdatasync(self._log)
-            except OSError as error:
-                log.critical("the database's log cannot be synced; restart the registry", error=str(error))
-                self._untrusted = True
-        if self._untrusted:
-            return [(None, Unavailable("the database cannot be written to"))] * len(outcomes)
+        try:
+            os.fdatasync(self._log)
+        except OSError as error:
+            self._untrusted = True
+            log.critical("the database's log cannot be synced; restart the registry", error=str(error))
+            return unwritable(batch)
         return outcomes
+
+
+def unwritable(batch: list[Job]) -> list[Outcome]:
+    return [(None, Unavailable("the database cannot be written to")) for _ in batch]
 
 
 def execute(session: Session, command: Command, values: dict[str, object]) -> int:

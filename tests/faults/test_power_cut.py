@@ -1,5 +1,6 @@
 """What a power cut would leave: the order in which bytes, names and commits reach the disk before the answer."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -9,6 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from registry import migrations
+from registry.config import load
+from registry.errors import Unavailable
+from registry.names import RepositoryName
+from registry.services import repositories
+from registry.sqlite import DurableSqlite, sqlite_path
 from tests.content import image
 from tests.faults.client import Client, sha256
 from tests.faults.syscalls import READS, RENAMES, SYNCS, WRITES, Call, Trace, traced
@@ -211,3 +218,30 @@ def test_folders_that_the_first_start_made_have_names_that_last(client: Client, 
             synced = [call for call in calls if on(SYNCS, parent)(call) and folder.ended < call.begun]
             assert synced, f"the name of {folder.texts[0]} is not synced"
             assert synced[0].ended < acknowledged.begun, f"the name of {folder.texts[0]} is synced after the answer"
+
+
+@pytest.mark.anyio
+async def test_a_log_that_could_not_be_synced_is_not_trusted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel forgets what it failed to write: the next sync would succeed without it."""
+    settings = load({"data": tmp_path}, {}).settings
+    migrations.upgrade(settings)
+    database = DurableSqlite(sqlite_path(settings.database_url))
+    await database.open()
+    try:
+        assert await database.run(repositories.ensure, RepositoryName("before")) == 1
+        with monkeypatch.context() as patch:
+            patch.setattr("registry.sqlite.os.fdatasync", failing)
+            with pytest.raises(Unavailable):
+                await database.run(repositories.ensure, RepositoryName("unsynced"))
+        with pytest.raises(Unavailable):
+            await database.run(repositories.ensure, RepositoryName("after"))
+        assert await database.lookup(repositories.FIND, name="after") is None
+        assert await database.lookup(repositories.FIND, name="before") == 1
+    finally:
+        await database.close()
+
+
+def failing(_: int) -> None:
+    raise OSError(errno.EIO, "the disk failed")
