@@ -14,6 +14,7 @@ from registry.answers import Answers
 from registry.config import MEMORY, Settings
 from registry.errors import OperatorError
 from registry.log import RequestLog
+from registry.room import Room
 from registry.services.blobs import Blobs
 from registry.services.manifests import Manifests
 from registry.services.referrers import Referrers
@@ -24,6 +25,12 @@ from registry.sqlite import DurableSqlite, UnsyncedSqlite, sqlite_path
 from registry.storage.driver import Driver
 
 log = structlog.get_logger("registry")
+
+LARGE_ANSWERS = 64 * 1024 * 1024
+"""Bytes of large manifests and lists that a worker holds for clients that are reading them."""
+
+TIGHT_PATIENCE = 5.0
+"""Seconds without a byte taken after which a client is let go of where these are half used up."""
 
 
 class App:
@@ -44,6 +51,8 @@ class App:
         self.referrers = Referrers(self.database, limit=settings.manifest_limit)
         self.requests = RequestLog(settings.log_format)
         self.answers = Answers(self.database.version, settings.answer_memory)
+        self.large_answers = Room(LARGE_ANSWERS)
+        self._send_timeout = settings.send_timeout.total_seconds()
         self._sweep: asyncio.Task[None] | None = None
         self._process = secrets.token_hex(3)
         self._requests_begun = 0
@@ -52,6 +61,11 @@ class App:
         """Unique among the requests of all workers."""
         self._requests_begun += 1
         return f"{self._process}-{self._requests_begun:x}"
+
+    @property
+    def send_patience(self) -> float:
+        """Seconds that a client may take no byte of what waits for it."""
+        return min(self._send_timeout, TIGHT_PATIENCE) if self.large_answers.is_tight else self._send_timeout
 
     async def open(self) -> None:
         """Raises `OperatorError`."""

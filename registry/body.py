@@ -17,7 +17,10 @@ ON_THE_LOOP = 128 * 1024
 
 
 class RequestBody:
-    """Read once. `length` in bytes as the client stated it, None if it did not; `patience` in seconds."""
+    """Read once. `length` in bytes as the client stated it, None if it did not; `patience` in seconds.
+
+    A body that failed, as its client left or sent nothing more, fails again for everyone who asks: it must never
+    look like one that has ended (RFC 9112 section 8)."""
 
     def __init__(self, receive: Receive, length: int | None, patience: float, tap: Tap | None = None) -> None:
         self.length = length
@@ -25,6 +28,7 @@ class RequestBody:
         self._tap = tap
         self._patience = patience
         self._more = True
+        self._failure: ClientGone | None = None
 
     async def whole(self, limit: int | None = None, beyond: type[RegistryError] = RegistryError) -> bytes:
         """All of it. Raises `beyond` as soon as it is known to be longer than `limit` bytes, and `ClientGone`."""
@@ -66,9 +70,17 @@ class RequestBody:
 
     async def pour(self, sink: Sink) -> None:
         """All of it, block by block, into `sink`, which is called in threads. Raises as `blocks` does."""
-        if self._tap is not None and await self._tap.pour(sink, self._patience):
-            self._more = False
-            return
+        if self._failure is not None:
+            raise self._failure
+        if self._tap is not None and self._more:
+            try:
+                tapped = await self._tap.pour(sink, self._patience)
+            except ClientGone as error:
+                self._failure = error
+                raise
+            if tapped:
+                self._more = False
+                return
         loop = asyncio.get_running_loop()
         async for block in self.blocks():
             if len(block) <= ON_THE_LOOP:
@@ -77,17 +89,19 @@ class RequestBody:
                 await ended(loop.run_in_executor(None, sink, block))
 
     async def _next(self) -> bytes:
+        if self._failure is not None:
+            raise self._failure
         if not self._more:
             return b""
         try:
             async with asyncio.timeout(self._patience):
                 message = await self._receive()
         except TimeoutError:
-            self._more = False
-            raise BodyStalled from None
+            self._failure = BodyStalled()
+            raise self._failure from None
         if message["type"] == "http.disconnect":
-            self._more = False
-            raise ClientGone
+            self._failure = ClientGone()
+            raise self._failure
         self._more = message.get("more_body", False)
         piece: bytes = message.get("body", b"")
         return piece

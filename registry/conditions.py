@@ -5,17 +5,23 @@ from typing import NamedTuple
 
 from registry.errors import PreconditionFailed
 
-_ETAG = re.compile(r'(?:W/)?"([^"]*)"|([^\s,"]+)')
+_ETAG = re.compile(r'(W/)?"([^"]*)"|([^\s,"]+)')
 
 
 def etag(digest: str) -> str:
     return f'"{digest}"'
 
 
-def parse_etags(text: str) -> frozenset[str]:
-    """The tags of an `If-Match` or `If-None-Match`, without quotes; weak and bare ones count, `*` stands for itself."""
+def parse_etags(text: str, *, strong: bool = False) -> frozenset[str]:
+    """The tags of an `If-Match` or `If-None-Match`, without quotes; bare ones count, `*` stands for itself.
+
+    Weak ones count unless only `strong` ones may (RFC 9110 section 13.1.1: in `If-Match`)."""
     # In quotes a star is a tag like any other, which nothing here has.
-    return frozenset(quoted or bare for quoted, bare in _ETAG.findall(text) if quoted != "*")
+    return frozenset(
+        quoted or bare
+        for weak, quoted, bare in _ETAG.findall(text)
+        if quoted != "*" and not (strong and (weak or bare.startswith("W/")))
+    )
 
 
 def matches(tags: frozenset[str], current: str | None) -> bool:
@@ -24,17 +30,40 @@ def matches(tags: frozenset[str], current: str | None) -> bool:
 
 
 class Precondition(NamedTuple):
-    """What must hold for a change; None: nothing was asked."""
+    """What must hold for a request to be carried out; None: nothing was asked."""
 
     match: frozenset[str] | None = None
     none_match: frozenset[str] | None = None
 
     def check(self, current: str | None) -> None:
-        """Raises `PreconditionFailed` unless it holds for the digest that is there now; None: nothing is."""
-        if self.match is not None and not matches(self.match, current):
-            raise PreconditionFailed(f"If-Match: there is {current or 'nothing'}")
+        """For a change: raises `PreconditionFailed` unless it holds for the digest that is there (None: nothing)."""
+        self._check_match(current)
         if self.none_match is not None and matches(self.none_match, current):
             raise PreconditionFailed(f"If-None-Match: there is {current}")
 
+    def is_unmodified(self, current: str) -> bool:
+        """For reading what is there: whether the client has it already. Raises `PreconditionFailed`."""
+        self._check_match(current)
+        return self.none_match is not None and matches(self.none_match, current)
+
+    def check_untagged(self) -> None:
+        """For what has no entity tag, so that `If-Match` cannot name it. Raises `PreconditionFailed`."""
+        if self.match is not None and "*" not in self.match:
+            raise PreconditionFailed("If-Match: this has no entity tag")
+
+    def _check_match(self, current: str | None) -> None:
+        if self.match is not None and not matches(self.match, current):
+            raise PreconditionFailed(f"If-Match: there is {current or 'nothing'}")
+
 
 NO_PRECONDITION = Precondition()
+
+
+def parse(match: str | None, none_match: str | None) -> Precondition:
+    """Of the headers `If-Match` and `If-None-Match`; None: the request has none."""
+    if match is None and none_match is None:
+        return NO_PRECONDITION
+    return Precondition(
+        None if match is None else parse_etags(match, strong=True),
+        None if none_match is None else parse_etags(none_match),
+    )

@@ -105,7 +105,10 @@ class Settings(BaseModel):
         default=30 * SECOND, description="How long running requests may take after SIGTERM."
     )
     body_timeout: Annotated[Duration, AfterValidator(positive)] = Field(
-        default=60 * SECOND, description="How long to wait for more bytes of a request body."
+        default=300 * SECOND, description="How long to wait for more bytes of a request body."
+    )
+    send_timeout: Annotated[Duration, AfterValidator(positive)] = Field(
+        default=60 * SECOND, description="How long to wait for a client to take bytes of an answer."
     )
 
     @field_validator("*", mode="before")

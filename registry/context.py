@@ -1,6 +1,7 @@
 """`Context`, what one request knows, and `dispatch`, which makes it, calls the handler, answers and logs."""
 
 import asyncio
+import errno
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from enum import Enum
@@ -9,9 +10,10 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from registry import proxies
+from registry import conditions, proxies
 from registry.app import App
 from registry.body import Receive, RequestBody
+from registry.conditions import Precondition
 from registry.errors import (
     BodyStalled,
     ClientGone,
@@ -40,6 +42,12 @@ API_VERSION = (b"docker-distribution-api-version", b"registry/2.0")
 MOST_PARAMETERS = 500
 WATCHED = 1024 * 1024
 """Bytes of an answer from which on the client is watched: one that has gone should not have a disk read for it."""
+
+LARGE = 64 * 1024
+"""Bytes of an answer that is not streamed from which on it is sent piece by piece, and counted while it is sent."""
+
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""What the kernel says when the process, or the machine, has no more to give at the moment."""
 
 
 class Action(Enum):
@@ -84,6 +92,11 @@ class Context:
         """The header's value, several lines joined by commas; None if there is none. `name` in lower case."""
         values = [value for key, value in self.scope["headers"] if key == name]
         return b", ".join(values).decode("latin-1") if values else None
+
+    @property
+    def precondition(self) -> Precondition:
+        """What must hold for the request to be carried out (RFC 9110 section 13)."""
+        return conditions.parse(self.header(b"if-match"), self.header(b"if-none-match"))
 
     def all(self, parameter: str) -> list[str]:
         """Every value of a query parameter. Raises `ParameterInvalid` for a query that cannot be read."""
@@ -146,6 +159,8 @@ class Row(NamedTuple):
     name: str
     steady: bool = False
     """Whether the answer is the same for everybody until the database changes."""
+    tagged: bool = False
+    """Whether what it names has an entity tag, so that the handler looks at the request's precondition."""
 
 
 class Endpoint:
@@ -188,11 +203,9 @@ class Endpoint:
                 await answer.send(await self._respond(ctx, row))
             except (ClientGone, asyncio.CancelledError):
                 raise
-            except Exception:
-                log.exception("request failed", id=ctx.id, method=ctx.method, path=ctx.scope["path"])
+            except Exception as error:
                 # Of an answer that has begun the client sees that it ends too soon.
-                if answer.status == 0:
-                    await answer.send(failure(RegistryError(f"see the log for request {ctx.id}")))
+                await self._failed(ctx, answer, error)
         except ClientGone:
             answer.status = answer.status or 499
         except asyncio.CancelledError:
@@ -200,16 +213,23 @@ class Endpoint:
             if answer.status == 0:
                 await answer.send(failure(Unavailable("stopping", headers={"connection": "close"})))
 
+    async def _failed(self, ctx: Context, answer: "Answer", error: Exception) -> None:
+        """Answer what went wrong first, and log it then."""
+        exhausted = isinstance(error, OSError) and error.errno in EXHAUSTED
+        if answer.status == 0:
+            told: RegistryError = RegistryError(f"see the log for request {ctx.id}")
+            await answer.send(failure(Unavailable("too much is going on at the moment") if exhausted else told))
+        if exhausted:
+            log.error("the machine has no more to give", id=ctx.id, path=ctx.scope["path"], reason=str(error))
+        else:
+            log.error("request failed", id=ctx.id, method=ctx.method, path=ctx.scope["path"], exc_info=error)
+
     async def _respond(self, ctx: Context, row: Row | None) -> Response:
         """What the handler answers, deliberate errors too."""
         try:
             return await self._handle(ctx, row)
         except RegistryError as error:
-            response = failure(error)
-            if ctx.header(b"expect") is not None:
-                # Nobody knows whether a client that was not told to continue still sends its body.
-                response.headers.append((b"connection", b"close"))
-            return response
+            return failure(error)
         except BodyStalled:
             return failure(RequestTimeout(headers={"connection": "close"}))
 
@@ -222,6 +242,8 @@ class Endpoint:
             raise MethodNotAllowed(f"{ctx.method} {ctx.scope['path'][:200]}", headers={"allow": self._allow})
         if row.method in self._refused:
             raise self._refused[row.method](headers={"allow": self._allow})
+        if not row.tagged:
+            ctx.precondition.check_untagged()
         return await row.handler(ctx)
 
 
@@ -241,9 +263,12 @@ class Answer:
         """Raises `ClientGone`."""
         body = response.body
         if isinstance(body, bytes):
-            await self._begin(response)
             if self._ctx.scope["method"] == "HEAD":
                 body = b""
+            if len(body) > LARGE:
+                await self._send_large(response, body)
+                return
+            await self._begin(response)
             self.size = len(body)
             message = {"type": "http.response.body", "body": body}
             if self._row is not None and self._row.steady and response.status == 200:
@@ -264,14 +289,27 @@ class Answer:
         finally:
             await body.aclose()
 
+    async def _send_large(self, response: Response, body: bytes) -> None:
+        """Piece by piece, so that a client that does not read holds little besides the body, of which few are held."""
+        room = self._ctx.app.large_answers
+        await room.take(len(body))
+        try:
+            await self._begin(response)
+            while self.size < len(body):
+                piece = body[self.size : self.size + LARGE]
+                self.size += len(piece)
+                await self._send({"type": "http.response.body", "body": piece, "more_body": self.size < len(body)})
+        finally:
+            room.give_back(len(body))
+
     async def _begin(self, response: Response) -> None:
         headers = response.headers
         headers.append(API_VERSION)
         headers.append((b"x-request-id", self._ctx.id.encode()))
         if response.length is not None and response.status not in (204, 304):
             headers.append((b"content-length", b"%d" % response.length))
-        self.status = response.status
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
+        self.status = response.status
 
     async def _stream(self, block: bytes, blocks: AsyncGenerator[bytes, None], length: int) -> None:
         watch = asyncio.create_task(self._watch()) if length > WATCHED else None

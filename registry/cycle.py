@@ -1,16 +1,23 @@
-"""One request on a connection and its answer: uvicorn's cycle, which writes the head and the first of the body at once.
+"""One request on a connection and its answer, as ASGI has them: `receive` and `send`.
 
-The first step of a request that only reads is taken at once, in the call that brought its head: it mostly needs no
-other, and so no task.
+The head and the first of the body are one write. The first step of a request that only reads is taken at once, in the
+call that brought its head: it mostly needs no other, and so no task.
 """
 
+import asyncio
 import types
-from collections.abc import Coroutine, Generator, MutableMapping
+from collections.abc import Callable, Coroutine, Generator, MutableMapping
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+import structlog
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.server import ServerState
 
 from registry.answers import Kept
+from registry.errors import ClientGone
+
+log = structlog.get_logger("requests")
 
 Message = MutableMapping[str, Any]
 
@@ -18,34 +25,94 @@ JOINED = 16 * 1024
 """Bytes of a body that are copied behind the head, as one write costs less than two."""
 
 
-class Cycle(RequestResponseCycle):
+class Cycle:
     """Sends answers whose length is told, or that have none by their status."""
 
-    _head: bytes | None = None
-    """The head, as long as nothing of the body has come."""
-    kept: Kept | None = None
-    """The whole answer, if it is one that others may have, too."""
+    def __init__(
+        self,
+        scope: MutableMapping[str, Any],
+        transport: asyncio.Transport,
+        flow: FlowControl,
+        state: ServerState,
+        on_response: Callable[[], None],
+        end: Callable[[], None],
+        *,
+        expects_continue: bool,
+        keep_alive: bool,
+        more_body: bool,
+    ) -> None:
+        self.scope = scope
+        self.disconnected = False
+        self.keep_alive = keep_alive
+        self.waiting_for_continue = expects_continue
+        self.body = bytearray()
+        """What came and was not received yet."""
+        self.more_body = more_body
+        self.response_started = False
+        self.response_complete = False
+        self.written = 0
+        """Bytes of the answer that were given to the transport."""
+        self.kept: Kept | None = None
+        """The whole answer, if it is one that others may have, too."""
+        self.arrived = asyncio.Event()
+        """Set when there is something to receive: bytes, the end of the body, or of the connection."""
+        if not more_body:
+            self.arrived.set()
+        self._transport = transport
+        self._flow = flow
+        self._state = state
+        self._on_response = on_response
+        self._end = end
+        self._head: bytes | None = None
+        """The head, as long as nothing of the body has come."""
+        self._expected = 0
 
-    async def send(self, message: Message) -> None:  # type: ignore[override]
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
+    async def run(self, app: Callable[..., Coroutine[Any, Any, None]]) -> None:
+        """Answer by `app`; of an answer that was broken off the client sees that it ends too soon."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except Exception:
+            log.exception("answering failed", path=self.scope["path"])
+        finally:
+            if not self.response_complete and not self.disconnected:
+                self._transport.close()
+
+    async def receive(self) -> Message:
+        if self.waiting_for_continue and not self._transport.is_closing():
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_continue = False
+        if not self.disconnected and not self.response_complete:
+            if self.more_body:
+                # What stands behind a body is not read before the answer to it is complete.
+                self._flow.resume_reading()
+            await self.arrived.wait()
+            self.arrived.clear()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        body, self.body = bytes(self.body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    async def send(self, message: Message) -> None:
+        """Raises `ClientGone`."""
+        if self._flow.write_paused and not self.disconnected:
+            await self._flow.drain()
         if self.disconnected:
-            return
+            raise ClientGone
         if not self.response_started:
-            self.response_started = True
-            self.waiting_for_100_continue = False
             self._headers: list[tuple[bytes, bytes]] = message["headers"]
             self._head = self._render(message["status"], self._headers)
+            self.response_started = True
+            self.waiting_for_continue = False
             return
         if self.response_complete:
             raise RuntimeError(f"{message['type']} after the answer was complete")
         body: bytes = message.get("body", b"")
         more: bool = message.get("more_body", False)
         if self.scope["method"] != "HEAD":
-            self.expected_content_length -= len(body)
+            self._expected -= len(body)
         else:
-            self.expected_content_length, body = 0, b""
-        if self.expected_content_length < 0 or (self.expected_content_length and not more):
+            self._expected, body = 0, b""
+        if self._expected < 0 or (self._expected and not more):
             raise RuntimeError("the answer's body has another length than its head says")
         self._write(body)
         if not more:
@@ -53,20 +120,26 @@ class Cycle(RequestResponseCycle):
                 lines = [b"%s: %s\r\n" % pair for pair in self._headers if pair[0] != b"x-request-id"]
                 self.kept = Kept(STATUS_LINE[200] + b"".join(lines), body, message["registry.steady"], len(body))
             self.response_complete = True
-            self.message_event.set()
+            self.arrived.set()
             if not self.keep_alive:
-                self.transport.close()
-            self.on_response()
+                self._end()
+            self._on_response()
 
     def _render(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
-        pairs = headers + self.default_headers
+        # The date is that of the answer, not of the request (RFC 9110 section 6.6.1): uvicorn makes a new list of
+        # these headers every second.
+        pairs = headers + self._state.default_headers
         values = dict(pairs)
         if b"content-length" in values:
-            self.expected_content_length = int(values[b"content-length"])
+            self._expected = int(values[b"content-length"])
         elif status not in (204, 304):
             raise RuntimeError("the answer has no content-length")
         if values.get(b"connection") == b"close":
             self.keep_alive = False
+        elif self.waiting_for_continue and self.more_body and self.keep_alive:
+            # Nobody knows whether a client that was not told to continue still sends its body.
+            self.keep_alive = False
+            pairs.append((b"connection", b"close"))
         elif not self.keep_alive:
             pairs.append((b"connection", b"close"))
         head = STATUS_LINE[status] + b"".join([b"%s: %s\r\n" % pair for pair in pairs]) + b"\r\n"
@@ -79,11 +152,14 @@ class Cycle(RequestResponseCycle):
     def _write(self, body: bytes) -> None:
         if self._head is None:
             if body:
-                self.transport.write(body)
-        elif len(body) <= JOINED:
-            self.transport.write(self._head + body)
+                self._transport.write(body)
+                self.written += len(body)
+            return
+        self.written += len(self._head) + len(body)
+        if len(body) <= JOINED:
+            self._transport.write(self._head + body)
         else:
-            self.transport.writelines([self._head, body])
+            self._transport.writelines([self._head, body])
         self._head = None
 
 

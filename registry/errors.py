@@ -166,8 +166,19 @@ class RequestInvalid(RegistryError):
     code, status, message = "UNSUPPORTED", 400, "not a valid HTTP request"
 
 
+class CodingUnknown(RegistryError):
+    """RFC 9112 section 6.1: a body whose coding is not understood is not stored."""
+
+    code, status, message = "UNSUPPORTED", 501, "transfer coding not supported: only chunked is"
+
+
 class Unavailable(RegistryError):
+    """Answered with `Retry-After`, in seconds."""
+
     status, message = 503, "not available at the moment; try again"
+
+    def __init__(self, detail: str = "", *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail, headers={"retry-after": "1"} | (headers or {}))
 
 
 class StorageFull(RegistryError):

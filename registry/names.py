@@ -15,8 +15,11 @@ LONGEST_NAME = 255
 NAME = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*")
 TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
-CONTENT_RANGE = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")
-_NUMBER = re.compile(r"[0-9]{1,19}")
+CONTENT_RANGE = re.compile(r"([0-9]+)-([0-9]+)")
+_NUMBER = re.compile(r"[0-9]+")
+
+LARGEST_NUMBER = 10**18
+"""What every number that is larger counts as: the grammars bound no number of digits (RFC 9110 section 14.1.1)."""
 
 ALGORITHMS = {"sha256": re.compile(r"[a-f0-9]{64}"), "sha512": re.compile(r"[a-f0-9]{128}")}
 """The algorithms that content may be stored under, and what their encoded part looks like."""
@@ -97,7 +100,7 @@ def parse_content_range(text: str, length: int | None) -> ContentRange:
     match = CONTENT_RANGE.fullmatch(text)
     if match is None:
         raise UploadInvalid(f"Content-Range is not <first>-<last>: {text[:100]}")
-    place = ContentRange(int(match[1]), int(match[2]))
+    place = ContentRange(number(match[1]), number(match[2]))
     if place.last < place.first:
         raise UploadInvalid(f"Content-Range ends before it starts: {text}")
     if length is not None and place.length != length:
@@ -105,6 +108,12 @@ def parse_content_range(text: str, length: int | None) -> ContentRange:
     return place
 
 
+def number(digits: str) -> int:
+    """What one or more of the digits 0 to 9 say, at most `LARGEST_NUMBER`; however many they are, it takes no time."""
+    digits = digits.lstrip("0")
+    return min(int(digits), LARGEST_NUMBER) if 0 < len(digits) < 20 else LARGEST_NUMBER if digits else 0
+
+
 def parse_number(text: str) -> int | None:
-    """A number of at most 19 digits, or None: `int` takes signs, blanks, underscores and digits of other scripts."""
-    return int(text) if _NUMBER.fullmatch(text) else None
+    """A number, or None: `int` takes signs, blanks, underscores and digits of other scripts."""
+    return number(text) if _NUMBER.fullmatch(text) else None

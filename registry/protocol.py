@@ -1,4 +1,9 @@
-"""uvicorn's HTTP protocol, with bounds on what comes before a body, and errors in the registry's own form."""
+"""A connection: requests come in one after the other, each is answered before the next is looked at.
+
+uvicorn's protocol, of which the parser of heads and the bookkeeping are used. Where a head ends is seen here, and
+bodies are framed here, so that the parser never gets a byte beyond a head: what a client sends ahead stays bytes,
+within a bound, until its turn comes.
+"""
 
 import asyncio
 import socket
@@ -12,8 +17,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from registry.answers import PLAIN, Kept, Key
 from registry.asgi import Registry
+from registry.chunked import ChunkedBody
 from registry.cycle import Cycle, goes_on
-from registry.errors import HeadersTooLarge, RegistryError, RequestInvalid, RequestTimeout
+from registry.errors import CodingUnknown, HeadersTooLarge, RegistryError, RequestInvalid, RequestTimeout
 from registry.log import Line
 from registry.responses import failure
 from registry.tap import Tap, duplicate
@@ -27,6 +33,12 @@ TAPPED_FROM = 256 * 1024
 HEAD_LIMIT = 128 * 1024
 """Bytes of a request line and headers: a header of 1,024 ranges has 20,000 and more."""
 
+MOST_HEADERS = 500
+"""Lines of headers: very short ones take thirty times their bytes."""
+
+MOST_BLANK_LINES = 16
+"""Before a request (RFC 9112 section 2.2)."""
+
 LONGEST_URL = 64 * 1024 - 1
 
 TLS = b"\x16\x03"
@@ -38,157 +50,274 @@ BUFFERED = 256 * 1024
 HEAD_PATIENCE = 30.0
 """Seconds that the head of a request may take to arrive."""
 
+UNWANTED_PATIENCE = 30.0
+"""Seconds that are spent on a body that nobody wants, as its request has its answer, so that the connection goes on."""
+
+LINGER = 5.0
+"""Seconds that a client that is still sending has to read the last answer."""
+
+MOST_LINGERED = 1024 * 1024
+"""Bytes of it that are thrown away at most."""
+
+END = b"\r\n\r\n"
+BLANKS = b" \t"
+
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
-    cycle: Cycle
+    cycle: Cycle  # type: ignore[assignment]
     scope: MutableMapping[str, Any]  # type: ignore[assignment]
+    # The end of a message is seen here.
+    on_message_complete = None  # type: ignore[assignment]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.registry = cast(Registry, self.app)
-        self._in_head: bool = True
-        self._aside = 0
-        """Bytes since the last that were of a body: a head, or what may stand between chunks and after them."""
-        self._skip = 0
-        """Bytes of a body that was tapped and whose rest nobody wants."""
-        self._again = False
-        """Whether the message that is being parsed has been answered with a kept answer."""
-        self._asked = False
-        """Whether there was a request."""
-        self._at_once = False
-        """Whether the next request may be answered in the very call that brings it."""
-        self._head_since = self._heard = self.loop.time()
+        self._head_complete = self._keep_alive = False
+        self._head_size = 0
+        """Bytes that came of a head that is not complete."""
+        self._tail = b""
+        """The last of them, in which its end may begin."""
+        self._blank_lines = 0
+        self._chunks: ChunkedBody | None = None
+        self._left = 0
+        """Bytes of a body of known length that are still to come."""
+        self._held = b""
+        """What came behind a request that has no answer yet."""
+        self._method = ""
+        """Of the request that was begun last; empty while the head of another one is coming."""
+        self._requests = 0
+        self._begun_in_this_turn = False
+        """Whether a request was: the next one waits for the next turn of the loop."""
+        self._lingering = False
+        """Whether the last answer was sent, and what else the client sends is thrown away."""
+        self._lingering_for = MOST_LINGERED
+        self._head_since = self._heard = self._answered = self._taking_since = self.loop.time()
+        self._progress = (0, 0, 0)
+        """What changes when an answer goes on, as it was when the connection was last looked at."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._held = b""
+        cycle: Cycle | None = self.cycle
+        if cycle is not None:
+            cycle.disconnected = not cycle.response_complete
+            cycle.arrived.set()
+        self.cycle = None  # type: ignore[assignment]
+        super().connection_lost(exc)
+
+    # What comes in
 
     def data_received(self, data: bytes) -> None:
+        if self._lingering:
+            self._lingering_for -= len(data)
+            if self._lingering_for < 0:
+                self.transport.close()
+            return
         self._heard = self.loop.time()
-        if self._skip:
-            data = self._skipped(data)
-            if not data:
-                return
-        if self._aside == 0:
+        if self._held:
+            # Reading was stopped, but this was on its way.
+            self._held += data
+        else:
+            self._advance(data)
+
+    def _advance(self, data: bytes) -> None:
+        """Take from `data` what is next; the rest has to wait, and the client to stop sending."""
+        at = 0
+        try:
+            while at < len(data):
+                if self._left:
+                    at = self._take_body(data, at)
+                elif self._chunks is not None:
+                    at, enough = self._take_chunks(self._chunks, data, at)
+                    if enough:
+                        break
+                elif self._begun_in_this_turn or self._is_ending or self.unanswered is not None:
+                    break
+                else:
+                    at = self._take_head(data, at)
+        except RegistryError as error:
+            self.refuse(error)
+        self._begun_in_this_turn = False
+        if at < len(data) and not self._is_ending:
+            self._held = data[at:] if at else data
+            self.flow.pause_reading()
+            if self.unanswered is None or self._chunks is not None:
+                # Others first: many requests in one piece must not keep them waiting.
+                self.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """With what was held back, unless it has to wait for an answer to be complete, or to be taken."""
+        waits = self.unanswered is not None or self.flow.write_paused
+        if self._is_ending or (self._chunks is None and waits):
+            return
+        data, self._held = self._held, b""
+        if data:
+            self._advance(data)
+        cycle: Cycle | None = self.cycle
+        full = cycle is not None and len(cycle.body) > BUFFERED
+        if not self._held and not full and not self._is_ending:
+            self.flow.resume_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._held:
+            self.loop.call_soon(self._go_on)
+
+    # Heads
+
+    def _take_head(self, data: bytes, at: int) -> int:
+        """Parse from `at` to the end of a head, or of `data`; where to go on. Raises `RegistryError`."""
+        if self._head_size == 0:
             self._head_since = self._heard
-        self._aside += len(data)
-        # Only one: many requests in one piece must not keep others waiting.
-        self._at_once = True
+            self._method = ""
+            end = data.find(END, at)
+            stop = end + 4 if end >= 0 else len(data)
+        else:
+            # Its end may have begun in the piece before.
+            end = (self._tail + data[at : at + 3]).find(END)
+            if end >= 0:
+                stop = at + end + 4 - len(self._tail)
+            else:
+                end = data.find(END, at)
+                stop = end + 4 if end >= 0 else len(data)
+        piece = data if at == 0 and stop == len(data) else data[at:stop]
+        self._head_size += len(piece)
+        if self._head_size > HEAD_LIMIT:
+            raise HeadersTooLarge(f"the limit is {HEAD_LIMIT} bytes")
+        upgrade = False
         try:
-            while data:
-                data = self.feed(data)
-        except httptools.HttpParserError:
-            if not data.startswith(TLS):
-                self.logger.warning("invalid HTTP request from %s", self.client)
-            self.refuse(RequestInvalid())
-        if self._aside > HEAD_LIMIT:  # Nought as soon as a head is complete.
-            self.refuse(HeadersTooLarge(f"the limit is {HEAD_LIMIT} bytes"))
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            # A client that would like to upgrade goes on in HTTP/1.1, but the parser would not.
+            upgrade = True
+        except httptools.HttpParserError as error:
+            self._refuse_head(data, error)
+        if self._head_complete:
+            self._head_complete = False
+            self._head_size = self._blank_lines = 0
+            self._begin(upgrade)
+        else:
+            self._tail = (self._tail + piece[-3:])[-3:]
+            if end >= 0:
+                self._blank_lines += 1
+                if self._blank_lines > MOST_BLANK_LINES:
+                    raise RequestInvalid("RFC 9112 section 2.2: blank lines instead of a request")
+        return stop
 
-    def _skipped(self, data: bytes) -> bytes:
-        """What follows the body."""
-        skipped = min(len(data), self._skip)
-        self._skip -= skipped
-        if self._skip == 0:
-            self.on_message_complete()
-        return data[skipped:]
+    def _refuse_head(self, data: bytes, error: httptools.HttpParserError) -> None:
+        """Raises the `RegistryError` that says what is wrong with it."""
+        if isinstance(error.__context__, RegistryError):
+            raise error.__context__
+        if not data.startswith(TLS):
+            self.logger.warning("invalid HTTP request from %s", self.client)
+        raise RequestInvalid
 
-    def feed(self, data: bytes) -> bytes:
-        """Parse, and return what is still to be parsed.
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= MOST_HEADERS:
+            raise HeadersTooLarge(f"the limit is {MOST_HEADERS} lines")
+        # Blanks around a value are no part of it (RFC 9110 section 5.5), for nobody who reads it.
+        self.headers.append((name.lower(), value.strip(BLANKS)))
 
-        For a client that would like to upgrade that is its request once more, without the wish: it goes on in
-        HTTP/1.1, but the parser would take the body for another protocol."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            method = self.parser.get_method()
-            if method == b"CONNECT":
-                self.refuse(RequestInvalid("not a proxy"))
-                return b""
-            lines = [b"%s %s HTTP/%s\r\n" % (method, self.url, self.parser.get_http_version().encode())]
-            lines += [b"%s: %s\r\n" % pair for pair in self.headers if pair[0] != b"upgrade"]
-            self._renew_parser()
-            self._in_head = True
-            return b"".join([*lines, b"\r\n", data[upgrade.args[0] :]])
-        return b""
+    def on_headers_complete(self) -> None:
+        self._head_complete = True
+        # The parser has forgotten it when this message is complete, as most are at once.
+        self._keep_alive = self.parser.should_keep_alive()
 
     def _renew_parser(self) -> None:
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # What comes after a body is no header (RFC 9110 section 6.5.1).
-        if self._in_head:
-            self.headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
+    def _begin(self, upgrade: bool) -> None:
+        """Look at the request whose head has come, and let it be answered. Raises `RegistryError`."""
         parser = self.parser
         headers = dict(self.headers)
         version = parser.get_http_version()
+        self._method = method = parser.get_method().decode("ascii")
         if b"host" not in headers:
             if version == "1.1":
-                raise ValueError("RFC 9112 section 3.2: no Host")
+                raise RequestInvalid("RFC 9112 section 3.2: no Host")
         elif len(headers) != len(self.headers) and [name for name, _ in self.headers].count(b"host") != 1:
-            raise ValueError("RFC 9112 section 3.2: several Hosts")
-        # Not before: what is raised above ends in a refusal.
-        self._in_head = False
-        self._aside = 0
+            raise RequestInvalid("RFC 9112 section 3.2: several Hosts")
+        if method == "CONNECT":
+            raise RequestInvalid("not a proxy")
         scope = self.scope
-        scope["method"] = method = parser.get_method().decode("ascii")
+        scope["method"] = method
         scope["http_version"] = version
-        if parser.should_upgrade():
-            return
-        busy = self.unanswered is not None
-        keep_alive = version != "1.0" and parser.should_keep_alive()
-        self._asked = True
+        keep_alive = version != "1.0" and self._keep_alive
+        has_body = self._frame(headers, version)
+        if has_body or upgrade:
+            # It waits for a body that it will not be given.
+            self._renew_parser()
+        self._requests += 1
+        self._begun_in_this_turn = True
+        reads = method in ("GET", "HEAD")
         steady = None
-        if self._at_once and not busy and method in ("GET", "HEAD"):
-            self._at_once = False
-            if keep_alive and headers.keys() <= PLAIN and not self.flow.write_paused:
-                steady = (method, self.url)
-                kept = self.registry.answers.find(steady)
-                if kept is not None:
-                    self._answer_again(method, kept)
-                    return
-            at_once = True
-        else:
-            at_once = False
+        if reads and keep_alive and not has_body and headers.keys() <= PLAIN and not self.flow.write_paused:
+            steady = (method, self.url)
+            kept = self.registry.answers.find(steady)
+            if kept is not None:
+                self._answer_again(method, kept)
+                return
         self._locate(scope)
         self.cycle = cycle = Cycle(
-            scope=scope,  # type: ignore[arg-type]
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=headers.get(b"expect", b"").lower() == b"100-continue",
+            scope,
+            self.transport,
+            self.flow,
+            self.server_state,
+            self.on_response_complete,
+            self._end,
+            # Of HTTP/1.0 it asks nothing (RFC 9110 section 10.1.1).
+            expects_continue=version == "1.1" and headers.get(b"expect", b"").lower() == b"100-continue",
             keep_alive=keep_alive,
-            on_response=self.on_response_complete,
+            more_body=has_body,
         )
-        if method not in ("GET", "HEAD") and self.scheme == "http":
-            length = int(headers.get(b"content-length", 0))
-            if length >= TAPPED_FROM:
-                scope["registry.tap"] = Tap(self, cycle, length)
-        if busy:
-            self.flow.pause_reading()
-            self.pipeline.appendleft((cycle, self.app))
-        elif at_once:
-            self._answer_at_once(cycle, steady)
+        if self._left >= TAPPED_FROM and not reads and self.scheme == "http":
+            scope["registry.tap"] = Tap(self, cycle)
+        begun = cycle.run(self.registry)
+        if reads:
+            self._answer_at_once(begun, cycle, steady)
         else:
-            self._start_asgi_task(cycle, self.app)
+            self._track(self.loop.create_task(begun))
+
+    def _frame(self, headers: dict[bytes, bytes], version: str) -> bool:
+        """How the request's body is framed (RFC 9112 section 6); whether it has one. Raises `RegistryError`.
+
+        The parser has refused what is said twice, is no number, or contradicts itself."""
+        coding = headers.get(b"transfer-encoding")
+        if coding is None:
+            self._left = int(headers.get(b"content-length", 0))
+            return self._left > 0
+        if version == "1.0":
+            raise RequestInvalid("RFC 9112 section 6.1: HTTP/1.0 has no transfer codings")
+        if b", ".join([value for name, value in self.headers if name == b"transfer-encoding"]).lower() != b"chunked":
+            raise CodingUnknown(coding.decode("latin-1")[:100])
+        self._chunks = ChunkedBody()
+        return True
 
     def _locate(self, scope: MutableMapping[str, Any]) -> None:
+        """Raises `RequestInvalid`."""
         url = self.url
         if len(url) > LONGEST_URL:
-            raise ValueError("RFC 9110 section 4.1: longer than it must be supported")
+            raise RequestInvalid("RFC 9110 section 4.1: longer than it must be supported")
         if url.startswith(b"/") and b"#" not in url:
             raw_path, _, query = url.partition(b"?")
         else:
-            parsed = httptools.parse_url(url)
-            raw_path, query = parsed.path, parsed.query or b""
-        path = raw_path.decode("ascii")
+            try:
+                parsed = httptools.parse_url(url)
+            except httptools.HttpParserInvalidURLError:
+                raise RequestInvalid("the target of the request is none") from None
+            # That of a whole URL without a path is the root (RFC 9112 section 3.2.1).
+            raw_path, query = parsed.path or b"/", parsed.query or b""
+        try:
+            path = raw_path.decode("ascii")
+        except UnicodeDecodeError:
+            raise RequestInvalid("RFC 9112 section 3.2: the target of the request is not ASCII") from None
         scope["path"] = unquote(path) if "%" in path else path
         scope["raw_path"] = raw_path
         scope["query_string"] = query
+
+    # Answers
 
     def _answer_again(self, method: str, kept: Kept) -> None:
         """As before, for a request of its own."""
@@ -196,87 +325,38 @@ class Protocol(HttpToolsProtocol):
         started = time.perf_counter()
         request_id = app.next_request_id()
         own = [b"%s: %s\r\n" % pair for pair in self.server_state.default_headers]
-        self.transport.write(
-            b"%bx-request-id: %b\r\n%b\r\n%b" % (kept.head, request_id.encode(), b"".join(own), kept.body)
-        )
+        answer = b"%bx-request-id: %b\r\n%b\r\n%b" % (kept.head, request_id.encode(), b"".join(own), kept.body)
+        self.transport.write(answer)
         if app.settings.log_requests:
             client = self.client[0] if self.client else ""
             duration = time.perf_counter() - started
             app.requests.write(Line(request_id, client, method, *kept.told, 200, kept.size, duration))
-        self._again = True
         self.server_state.total_requests += 1
 
-    def _answer_at_once(self, cycle: Cycle, steady: Key | None) -> None:
+    def _answer_at_once(self, begun: Any, cycle: Cycle, steady: Key | None) -> None:
         """Take the first step here, which mostly is the whole way; make a task of what is left."""
-        begun = cycle.run_asgi(self.app)
         try:
             awaited = begun.send(None)
         except StopIteration:
             if steady is not None and cycle.kept is not None:
                 self.registry.answers.keep(steady, cycle.kept)
             return
-        task = self.loop.create_task(goes_on(begun, awaited))
+        self._track(self.loop.create_task(goes_on(begun, awaited)))
+
+    def _track(self, task: "asyncio.Task[None]") -> None:
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
-    # What a tap calls.
-
-    def tapped(self, request: object) -> tuple[socket.socket, bytes] | None:
-        cycle = self.cycle
-        # Another request may have come behind a body that is here as a whole.
-        if request is not cycle or not cycle.more_body or cycle.disconnected or self.transport.is_closing():
-            return None
-        plug = duplicate(self.transport)
-        if plug is None:
-            return None
-        if cycle.waiting_for_100_continue:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            cycle.waiting_for_100_continue = False
-        self.flow.pause_reading()
-        early, cycle.body = bytes(cycle.body), bytearray()
-        return plug, early
-
-    def untapped(self, left: int, gone: bool) -> None:
-        if gone:
-            self.cycle.disconnected = True
-            self.transport.close()
-        if self.transport.is_closing():
-            return
-        self._heard = self.loop.time()
-        self._renew_parser()
-        self._skip = left
-        if left == 0:
-            self.on_message_complete()
-        self.flow.resume_reading()
-
-    def on_body(self, body: bytes) -> None:
-        self._aside = 0
-        cycle = self.cycle
-        if cycle.response_complete:
-            return
-        cycle.body += body
-        if len(cycle.body) > BUFFERED:
-            self.flow.pause_reading()
-        cycle.message_event.set()
-
-    def on_message_complete(self) -> None:
-        self._in_head = True
-        self._aside = 0
-        if self._again:
-            self._again = False
-        else:
-            super().on_message_complete()
-
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        if self._is_ending:
             return
         # Idle connections are closed by `expire`: a timer for each answer costs more than one sweep.
-        self._heard = self.loop.time()
-        self.flow.resume_reading()
-        if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
+        self._heard = self._answered = self.loop.time()
+        if self._held:
+            self.loop.call_soon(self._go_on)
+        else:
+            self.flow.resume_reading()
 
     @property
     def unanswered(self) -> Cycle | None:
@@ -284,49 +364,168 @@ class Protocol(HttpToolsProtocol):
         cycle: Cycle | None = self.cycle
         return None if cycle is None or cycle.response_complete else cycle
 
+    # Bodies
+
+    def _take_body(self, data: bytes, at: int) -> int:
+        """Hand on what `data` has of a body of known length from `at` on; where to go on."""
+        piece = data[at : at + self._left]
+        self._left -= len(piece)
+        self._arrived(piece)
+        if self._left == 0:
+            self._body_complete()
+        return at + len(piece)
+
+    def _take_chunks(self, chunks: ChunkedBody, data: bytes, at: int) -> tuple[int, bool]:
+        """The same of one in chunks, and whether that was enough for one turn. Raises `RegistryError`."""
+        pieces, at = chunks.decode(data, at)
+        for piece in pieces:
+            self._arrived(piece)
+        if chunks.complete:
+            self._chunks = None
+            self._body_complete()
+        return at, not chunks.complete
+
+    def _arrived(self, piece: bytes) -> None:
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += piece
+        if len(cycle.body) > BUFFERED:
+            self.flow.pause_reading()
+        cycle.arrived.set()
+
+    def _body_complete(self) -> None:
+        self.cycle.more_body = False
+        self.cycle.arrived.set()
+
+    # What a tap calls
+
+    def tapped(self, request: object) -> tuple[socket.socket, bytes, int] | None:
+        cycle = self.cycle
+        if request is not cycle or self._left == 0 or cycle.disconnected or self.transport.is_closing():
+            return None
+        plug = duplicate(self.transport)
+        if plug is None:
+            return None
+        if cycle.waiting_for_continue:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            cycle.waiting_for_continue = False
+        self.flow.pause_reading()
+        early, cycle.body = bytes(cycle.body), bytearray()
+        return plug, early, self._left
+
+    def untapped(self, left: int, gone: bool) -> None:
+        cycle: Cycle | None = self.cycle
+        if gone:
+            if cycle is not None:
+                cycle.disconnected = True
+            self.transport.close()
+        if cycle is None or self.transport.is_closing():
+            return
+        self._heard = self.loop.time()
+        self._left = left
+        if left == 0:
+            self._body_complete()
+        self.flow.resume_reading()
+
+    # Limits
+
+    @property
+    def idle_since(self) -> float | None:
+        """When it began to wait for a request, in the loop's time; None while it is at something."""
+        if self.unanswered is not None or self._head_size or self._held or self._left or self._chunks is not None:
+            return None
+        return None if self.transport.get_write_buffer_size() else self._heard
+
+    def close_idle(self) -> None:
+        """Close the connection if it waits for a request."""
+        if self.idle_since is not None:
+            self.transport.close()
+
     def expire(self, now: float) -> None:
-        """Close the connection if a head that was begun is not complete by now, or if nothing is asked for at all."""
-        if self._in_head and self._aside:
+        """Let go of a client that does not go on: with a head, a body that nobody wants, an answer, or at all."""
+        if self._is_stuck(now):
+            self.transport.abort()
+        elif self._lingering:
+            if now - self._answered > LINGER:
+                self.transport.close()
+        elif self.unanswered is not None:
+            return  # Whoever waits for its body has a patience of its own.
+        elif self._head_size:
             if now - self._head_since > HEAD_PATIENCE:
                 self.refuse(RequestTimeout())
-        elif self.unanswered is None and now - self._heard > (KEEP_ALIVE if self._asked else HEAD_PATIENCE):
+        elif self._left or self._chunks is not None:
+            if now - self._answered > UNWANTED_PATIENCE:
+                self.transport.close()
+        elif self.idle_since is not None and now - self._heard > (KEEP_ALIVE if self._requests else HEAD_PATIENCE):
             self.transport.close()
+
+    def _is_stuck(self, now: float) -> bool:
+        """Whether the client has not taken a byte of what waits for it, for too long."""
+        unsent = self.transport.get_write_buffer_size()
+        cycle: Cycle | None = self.cycle
+        progress = (cycle.written if cycle is not None else 0, self._requests, unsent)
+        if unsent == 0 or progress != self._progress:
+            self._progress = progress
+            self._taking_since = now
+        return now - self._taking_since > self.registry.app.send_patience
+
+    def shutdown(self) -> None:
+        """The server stops: close when what was asked for has its answer."""
+        cycle = self.unanswered
+        if cycle is None:
+            self.transport.close()
+        else:
+            cycle.keep_alive = False
 
     def refuse(self, error: RegistryError) -> None:
         """Answer without a handler, and close."""
-        if self.transport.is_closing():
+        if self._is_ending:
             return
         cycle = self.unanswered
-        if cycle is not None:
-            if cycle.response_started or not cycle.more_body:
-                # What was asked for before comes first: bytes in between would be taken for a part of it.
-                cycle.keep_alive = False
-                self.flow.pause_reading()
-                return
-            if self.pipeline:
-                self.transport.close()
-                return
+        if cycle is not None and cycle.response_started:
+            # Bytes in between would be taken for a part of the answer.
+            self.transport.close()
+            return
         response = failure(error)
         assert isinstance(response.body, bytes)
         lines = [STATUS_LINE[response.status]]
         lines += [b"%s: %s\r\n" % pair for pair in response.headers]
         lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(response.body))
-        if self.parser.get_method() != b"HEAD":
+        if self._method != "HEAD" and not (self._head_size and self.parser.get_method() == b"HEAD"):
             lines.append(response.body)
         self.transport.write(b"".join(lines))
-        self.transport.close()
+        self._end()
 
-    # What uvicorn calls.
+    @property
+    def _is_ending(self) -> bool:
+        return self._lingering or self.transport.is_closing()
 
-    def _should_upgrade(self) -> bool:
-        """Asked only where a client wants to: its request is not answered before `feed` has given it back."""
-        return True
+    def _end(self) -> None:
+        """Close behind the last answer; where the client may still be sending, not before it can have read that.
+
+        The kernel takes back what it has not sent yet when a socket is closed with bytes that nobody read (RFC 9112
+        section 9.6)."""
+        if self._left == 0 and self._chunks is None and not self.flow.read_paused:
+            self.transport.close()
+            return
+        self._lingering = True
+        self._held = b""
+        self._answered = self.loop.time()
+        cycle = self.unanswered
+        if cycle is not None:
+            # For whoever was still to answer it, the client has gone.
+            cycle.disconnected = True
+            cycle.arrived.set()
+        self.transport.write_eof()
+        self.flow.resume_reading()
 
 
-async def expire_heads(connections: set[Any]) -> None:
-    """Close connections whose clients never finish to ask, for ever."""
+async def expire_connections(connections: set[Any], send_timeout: float) -> None:
+    """Let go of clients that do not go on, for ever."""
     loop = asyncio.get_running_loop()
+    pause = min(HEAD_PATIENCE / 6, max(send_timeout / 4, 0.1))
     while True:
-        await asyncio.sleep(HEAD_PATIENCE / 6)
+        await asyncio.sleep(pause)
         for connection in list(connections):
             connection.expire(loop.time())

@@ -23,7 +23,7 @@ from registry.asgi import Registry
 from registry.config import MEMORY, Settings
 from registry.door import Crowd, Door, shared_counts
 from registry.errors import OperatorError
-from registry.protocol import Protocol, expire_heads
+from registry.protocol import Protocol, expire_connections
 from registry.supervisor import Supervisor
 
 events = structlog.get_logger("registry")
@@ -164,7 +164,9 @@ async def live(
     if supervisor is not None:
         # Its end of the pipe closes when it dies: workers that nobody watches over must not keep the port.
         loop.add_reader(supervisor, orphaned, supervisor, server)
-    heads = asyncio.create_task(expire_heads(server.server_state.connections))
+    heads = asyncio.create_task(
+        expire_connections(server.server_state.connections, settings.send_timeout.total_seconds())
+    )
     # Clients wait in the socket's queue already.
     ready()
     try:

@@ -32,10 +32,11 @@ Sink = Callable[[bytes | memoryview], object]
 
 
 class Connection(Protocol):
-    """What a tap needs of the protocol: a body of `length` bytes, some of which have come."""
+    """What a tap needs of the protocol: a body of known length, some of which has come."""
 
-    def tapped(self, request: object) -> tuple[socket.socket, bytes] | None:
-        """Stop reading; a duplicate of the socket, and what came of the request's body so far.
+    def tapped(self, request: object) -> tuple[socket.socket, bytes, int] | None:
+        """Stop reading; a duplicate of the socket, what came of the body and was not received, and how many bytes of
+        it are still on their way.
 
         None if it came whole, or is cut off."""
 
@@ -44,12 +45,12 @@ class Connection(Protocol):
 
 
 class Tap:
-    """The body of one request: `length` bytes."""
+    """The body of one request."""
 
-    def __init__(self, connection: Connection, request: object, length: int) -> None:
+    def __init__(self, connection: Connection, request: object) -> None:
         self._connection = connection
         self._request = request
-        self._left = length
+        self._left = 0
         self._gone = False
         self._since = 0
         """Bytes that came since a thread last waited for some."""
@@ -62,7 +63,8 @@ class Tap:
         found = self._connection.tapped(self._request)
         if found is None:
             return False
-        plug, early = found
+        plug, early, coming = found
+        self._left = len(early) + coming
         loop = asyncio.get_running_loop()
         with plug:
             try:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 
 from registry.api import ranges
 from registry.api.ranges import Range
-from registry.conditions import etag, matches, parse_etags
+from registry.conditions import etag
 from registry.context import Context
 from registry.names import Digest
 from registry.responses import OCTETS, Header, Response, header
@@ -19,7 +19,7 @@ RANGES: Header = (b"accept-ranges", b"bytes")
 async def get(ctx: Context) -> Response:
     found = await ctx.app.blobs.find(ctx.name, Digest.parse(ctx.parameters["reference"]))
     headers = describe(found)
-    if unchanged(ctx, found.digest):
+    if ctx.precondition.is_unmodified(found.digest):
         return Response(304, headers)
     headers.append(location(ctx, found))
     parts = wanted(ctx, found)
@@ -35,13 +35,13 @@ async def get(ctx: Context) -> Response:
 async def head(ctx: Context) -> Response:
     found = await ctx.app.blobs.promise(ctx.name, Digest.parse(ctx.parameters["reference"]))
     headers = describe(found)
-    if unchanged(ctx, found.digest):
+    if ctx.precondition.is_unmodified(found.digest):
         return Response(304, headers)
     return Response(200, [OCTETS, *headers, location(ctx, found)], b"", found.size)
 
 
 async def delete(ctx: Context) -> Response:
-    await ctx.app.blobs.remove(ctx.name, Digest.parse(ctx.parameters["reference"]))
+    await ctx.app.blobs.remove(ctx.name, Digest.parse(ctx.parameters["reference"]), ctx.precondition)
     return Response(202)
 
 
@@ -57,12 +57,6 @@ def describe(found: FoundBlob) -> list[Header]:
 def location(ctx: Context, found: FoundBlob) -> Header:
     """Where it is: some clients follow this even on a 200."""
     return header(b"location", ctx.location(f"/v2/{ctx.parameters['name']}/blobs/{found.digest}"))
-
-
-def unchanged(ctx: Context, digest: str) -> bool:
-    """Whether the client has it already (`If-None-Match`)."""
-    known = ctx.header(b"if-none-match")
-    return known is not None and matches(parse_etags(known), digest)
 
 
 def wanted(ctx: Context, found: FoundBlob) -> list[Range] | None:

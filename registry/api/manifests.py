@@ -1,7 +1,6 @@
 """Manifests: GET, HEAD, PUT, DELETE by tag and by digest."""
 
-from registry.api.blobs import unchanged
-from registry.conditions import Precondition, etag, parse_etags
+from registry.conditions import etag
 from registry.context import Context
 from registry.errors import (
     DigestMalformed,
@@ -21,13 +20,17 @@ MOST_TAGS = 100
 async def get(ctx: Context) -> Response:
     found = await ctx.app.manifests.find(ctx.name, known_reference(ctx))
     headers = describe(found.digest, found.media_type)
-    return Response(304, headers) if unchanged(ctx, found.digest) else Response(200, headers, found.body)
+    if ctx.precondition.is_unmodified(found.digest):
+        return Response(304, headers)
+    return Response(200, headers, found.body)
 
 
 async def head(ctx: Context) -> Response:
     found = await ctx.app.manifests.head(ctx.name, known_reference(ctx))
     headers = describe(found.digest, found.media_type)
-    return Response(304, headers) if unchanged(ctx, found.digest) else Response(200, headers, b"", found.size)
+    if ctx.precondition.is_unmodified(found.digest):
+        return Response(304, headers)
+    return Response(200, headers, b"", found.size)
 
 
 async def put(ctx: Context) -> Response:
@@ -39,7 +42,7 @@ async def put(ctx: Context) -> Response:
     body = await ctx.body().whole(ctx.app.settings.manifest_limit, ManifestTooLarge)
     expected = reference if isinstance(reference, Digest) else None
     document = await ctx.app.manifests.parse(body, content_type(ctx), expected)
-    await ctx.app.manifests.put(name, document, reference, tagged, precondition(ctx))
+    await ctx.app.manifests.put(name, document, reference, tagged, ctx.precondition)
     headers = [
         header(b"location", ctx.location(f"/v2/{name}/manifests/{document.digest}")),
         header(b"docker-content-digest", document.digest),
@@ -52,7 +55,7 @@ async def put(ctx: Context) -> Response:
 
 
 async def delete(ctx: Context) -> Response:
-    await ctx.app.manifests.remove(ctx.name, known_reference(ctx), precondition(ctx))
+    await ctx.app.manifests.remove(ctx.name, known_reference(ctx), ctx.precondition)
     return Response(202)
 
 
@@ -83,13 +86,6 @@ def content_type(ctx: Context) -> str | None:
     """The media type of the body without parameters (R-114); None if none was given."""
     text = ctx.header(b"content-type")
     return (text or "").partition(";")[0].strip().lower() or None
-
-
-def precondition(ctx: Context) -> Precondition:
-    match, none_match = ctx.header(b"if-match"), ctx.header(b"if-none-match")
-    return Precondition(
-        None if match is None else parse_etags(match), None if none_match is None else parse_etags(none_match)
-    )
 
 
 def describe(digest: str, media_type: str) -> list[Header]:

@@ -4,11 +4,12 @@ import re
 from typing import NamedTuple
 
 from registry.errors import RangeNotSatisfiable, TooManyRanges
+from registry.names import number
 
 MOST = 1024
 """Ranges in one request; zstd:chunked clients ask for that many, and halve their number on a 400."""
 
-_SPEC = re.compile(r"([0-9]{0,19})-([0-9]{0,19})")
+_SPEC = re.compile(r"([0-9]*)-([0-9]*)")
 
 
 class Range(NamedTuple):
@@ -48,10 +49,10 @@ def one(spec: str, size: int) -> Range | None:
         raise unsatisfiable(size)
     first, last = match.groups()
     if not first:
-        length = min(int(last), size)
+        length = min(number(last), size)
         return Range(size - length, length) if length else None
-    start = int(first)
-    end = min(int(last) + 1 if last else size, size)
+    start = number(first)
+    end = min(number(last) + 1 if last else size, size)
     return Range(start, end - start) if start < end else None
 
 

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from registry.context import Context
 from registry.errors import ParameterInvalid
-from registry.names import Digest, parse_number
+from registry.names import LARGEST_NUMBER, Digest, parse_number
 from registry.responses import Response, header
 from registry.services.documents import OCI_INDEX
 
@@ -36,6 +36,6 @@ def after(ctx: Context) -> int:
     if text is None:
         return 0
     number = parse_number(text)
-    if number is None or number >= 2**63:
+    if number is None or number == LARGEST_NUMBER:
         raise ParameterInvalid(f"after is not from a Link of ours: {text[:100]}")
     return number

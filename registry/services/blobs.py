@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy import join as join_tables
 
 from registry import clock
+from registry.conditions import Precondition
 from registry.database import Command, Database, Query, Session, insertion
 from registry.errors import BlobUnknown, StorageFull, Unavailable
 from registry.models import Blob, BlobContent, Descriptor, Manifest, Repository, RepositoryBlob, table
@@ -126,9 +127,11 @@ class Blobs:
         """Make a blob of `source`, or of any repository, one of `name` too; False if there is none (R-100)."""
         return await self._database.run(mount, name, digest, source)
 
-    async def remove(self, name: RepositoryName, digest: Digest) -> None:
-        """Take the blob from the repository; its bytes are garbage if no other one holds it. Raises `BlobUnknown`."""
-        await self._database.run(leave, name, digest)
+    async def remove(self, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
+        """Take the blob from the repository; its bytes are garbage if no other one holds it.
+
+        Raises `BlobUnknown`, `PreconditionFailed`."""
+        await self._database.run(leave, name, digest, condition)
 
     async def stored(self, digest: Digest, size: int) -> bool:
         """Whether the registry has these bytes already, and storage has them whole."""
@@ -221,8 +224,9 @@ def join(session: Session, name: RepositoryName, digest: Digest, blob_id: int) -
     session.execute(ARRIVED, of=digest, held_by=repository_id, arrived=blob_id)
 
 
-def leave(session: Session, name: RepositoryName, digest: Digest) -> None:
+def leave(session: Session, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
     found = session.first(FIND, name=name, digest=digest)
+    condition.check(found.digest if found else None)
     if found is None:
         raise BlobUnknown(digest)
     session.execute(LEAVE, of=found.repository_id, held=found.id)

@@ -141,7 +141,7 @@ def test_last_need_not_be_a_tag(http: httpx.Client, name: str, last: str, rest: 
 
 @pytest.mark.spec("TAG-10")
 @pytest.mark.parametrize(
-    "size", ["-1", "x", "", "1.0", "%2B1", "+1", "1e3", "0x1", "%D9%A1", "1_0", " 1", "1%0a", "9" * 20, "9" * 5000]
+    "size", ["-1", "x", "", "1.0", "%2B1", "+1", "1e3", "0x1", "%D9%A1", "1_0", " 1", "1%0a", "9" * 5000 + "x"]
 )
 def test_a_size_that_is_none(http: httpx.Client, name: str, size: str) -> None:
     tag(http, name, "v1")
