@@ -12,9 +12,9 @@ from typing import Any
 import structlog
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-from uvicorn.server import ServerState
 
 from registry.answers import Kept
+from registry.clock import http_date
 from registry.errors import ClientGone
 
 log = structlog.get_logger("requests")
@@ -33,7 +33,6 @@ class Cycle:
         scope: MutableMapping[str, Any],
         transport: asyncio.Transport,
         flow: FlowControl,
-        state: ServerState,
         on_response: Callable[[], None],
         end: Callable[[], None],
         *,
@@ -60,7 +59,6 @@ class Cycle:
             self.arrived.set()
         self._transport = transport
         self._flow = flow
-        self._state = state
         self._on_response = on_response
         self._end = end
         self._head: bytes | None = None
@@ -126,9 +124,8 @@ class Cycle:
             self._on_response()
 
     def _render(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
-        # The date is that of the answer, not of the request (RFC 9110 section 6.6.1): uvicorn makes a new list of
-        # these headers every second.
-        pairs = headers + self._state.default_headers
+        # Of the answer, not of the request (RFC 9110 section 6.6.1).
+        pairs = [*headers, (b"date", http_date())]
         values = dict(pairs)
         if b"content-length" in values:
             self._expected = int(values[b"content-length"])

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from registry.answers import PLAIN, Kept, Key
 from registry.asgi import Registry
 from registry.chunked import ChunkedBody
+from registry.clock import http_date
 from registry.cycle import Cycle, goes_on
 from registry.errors import CodingUnknown, HeadersTooLarge, RegistryError, RequestInvalid, RequestTimeout
 from registry.log import Line
@@ -74,6 +75,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.registry = cast(Registry, self.app)
+        self._renew_parser()
         self._head_complete = self._keep_alive = False
         self._head_size = 0
         """Bytes that came of a head that is not complete."""
@@ -226,7 +228,8 @@ class Protocol(HttpToolsProtocol):
 
     def _renew_parser(self) -> None:
         self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        # It is not to judge what follows a head, or how that is framed: `_frame` does.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_transfer_encoding=True)
 
     def _begin(self, upgrade: bool) -> None:
         """Look at the request whose head has come, and let it be answered. Raises `RegistryError`."""
@@ -264,11 +267,10 @@ class Protocol(HttpToolsProtocol):
             scope,
             self.transport,
             self.flow,
-            self.server_state,
             self.on_response_complete,
             self._end,
             # Of HTTP/1.0 it asks nothing (RFC 9110 section 10.1.1).
-            expects_continue=version == "1.1" and headers.get(b"expect", b"").lower() == b"100-continue",
+            expects_continue=version == "1.1" and b"100-continue" in elements(headers.get(b"expect", b"")),
             keep_alive=keep_alive,
             more_body=has_body,
         )
@@ -283,15 +285,17 @@ class Protocol(HttpToolsProtocol):
     def _frame(self, headers: dict[bytes, bytes], version: str) -> bool:
         """How the request's body is framed (RFC 9112 section 6); whether it has one. Raises `RegistryError`.
 
-        The parser has refused what is said twice, is no number, or contradicts itself."""
-        coding = headers.get(b"transfer-encoding")
-        if coding is None:
+        The parser has refused lengths that are no number, are said twice, or stand beside a coding."""
+        if b"transfer-encoding" not in headers:
             self._left = int(headers.get(b"content-length", 0))
             return self._left > 0
         if version == "1.0":
             raise RequestInvalid("RFC 9112 section 6.1: HTTP/1.0 has no transfer codings")
-        if b", ".join([value for name, value in self.headers if name == b"transfer-encoding"]).lower() != b"chunked":
-            raise CodingUnknown(coding.decode("latin-1")[:100])
+        codings = elements(b",".join([value for name, value in self.headers if name == b"transfer-encoding"]))
+        if codings[-1:] != [b"chunked"] or codings.count(b"chunked") > 1:
+            raise RequestInvalid("RFC 9112 section 6.3: the end of the body cannot be told")
+        if len(codings) > 1:
+            raise CodingUnknown(codings[0].decode("latin-1")[:100])
         self._chunks = ChunkedBody()
         return True
 
@@ -324,9 +328,9 @@ class Protocol(HttpToolsProtocol):
         app = self.registry.app
         started = time.perf_counter()
         request_id = app.next_request_id()
-        own = [b"%s: %s\r\n" % pair for pair in self.server_state.default_headers]
-        answer = b"%bx-request-id: %b\r\n%b\r\n%b" % (kept.head, request_id.encode(), b"".join(own), kept.body)
-        self.transport.write(answer)
+        self.transport.write(
+            b"%bx-request-id: %b\r\ndate: %b\r\n\r\n%b" % (kept.head, request_id.encode(), http_date(), kept.body)
+        )
         if app.settings.log_requests:
             client = self.client[0] if self.client else ""
             duration = time.perf_counter() - started
@@ -491,6 +495,7 @@ class Protocol(HttpToolsProtocol):
         assert isinstance(response.body, bytes)
         lines = [STATUS_LINE[response.status]]
         lines += [b"%s: %s\r\n" % pair for pair in response.headers]
+        lines.append(b"date: %b\r\n" % http_date())
         lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(response.body))
         if self._method != "HEAD" and not (self._head_size and self.parser.get_method() == b"HEAD"):
             lines.append(response.body)
@@ -519,6 +524,11 @@ class Protocol(HttpToolsProtocol):
             cycle.arrived.set()
         self.transport.write_eof()
         self.flow.resume_reading()
+
+
+def elements(value: bytes) -> list[bytes]:
+    """Of a header that is a list (RFC 9110 section 5.6.1), in lower case."""
+    return [element for part in value.lower().split(b",") if (element := part.strip(BLANKS))] if value else []
 
 
 async def expire_connections(connections: set[Any], send_timeout: float) -> None:

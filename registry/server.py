@@ -150,6 +150,7 @@ async def live(
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,
         # It would believe every client on this machine; `registry.proxies` asks the settings.
         proxy_headers=False,
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout.total_seconds())),

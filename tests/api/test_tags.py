@@ -150,7 +150,9 @@ def test_a_size_that_is_none(http: httpx.Client, name: str, size: str) -> None:
 
 
 @pytest.mark.spec("TAG-11")
-@pytest.mark.parametrize("query", ["", "?n=3", "?n=4", "?n=100001", "?n=" + "9" * 19, "?last="])
+@pytest.mark.parametrize(
+    "query", ["", "?n=3", "?n=4", "?n=100001", "?n=" + "9" * 19, "?n=" + "9" * 5000, "?n=" + "0" * 30 + "4", "?last="]
+)
 def test_no_page_is_larger_than_the_limit(short: httpx.Client, name: str, query: str) -> None:
     tag(short, name, *ORDER)
     assert page(short, f"/v2/{name}/tags/list{query}")[1] == f"/v2/{name}/tags/list?n=3&last=1"

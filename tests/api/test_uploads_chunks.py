@@ -126,7 +126,7 @@ def test_a_closing_chunk_out_of_order_is_refused_before_the_digest(
         ("+3-7", "BLOB_UPLOAD_INVALID"),
         ("3 - 7", "BLOB_UPLOAD_INVALID"),
         ("7-3", "BLOB_UPLOAD_INVALID"),
-        ("3-" + "9" * 5000, "BLOB_UPLOAD_INVALID"),
+        ("3-" + "9" * 5000, "SIZE_INVALID"),
         ("3-8", "SIZE_INVALID"),
         ("3-6", "SIZE_INVALID"),
         ("3-9999999999999999999", "SIZE_INVALID"),
