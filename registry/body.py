@@ -51,14 +51,14 @@ class RequestBody:
         return b"".join(pieces)
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
-        """All of it. Raises `ClientGone` after the last byte that came."""
+        """All of it. Raises `ClientGone` after the last byte that came, as it does what cancels the request."""
         pieces: list[bytes] = []
         size = 0
         while self._more:
-            gone: ClientGone | None = None
+            gone: BaseException | None = None
             try:
                 piece = await self._next()
-            except ClientGone as error:
+            except (ClientGone, asyncio.CancelledError) as error:
                 piece, gone = b"", error
             pieces.append(piece)
             size += len(piece)
@@ -75,8 +75,8 @@ class RequestBody:
         if self._tap is not None and self._more:
             try:
                 tapped = await self._tap.pour(sink, self._patience)
-            except ClientGone as error:
-                self._failure = error
+            except BaseException as error:
+                self._failure = error if isinstance(error, ClientGone) else ClientGone()
                 raise
             if tapped:
                 self._more = False
@@ -99,6 +99,9 @@ class RequestBody:
         except TimeoutError:
             self._failure = BodyStalled()
             raise self._failure from None
+        except asyncio.CancelledError:
+            self._failure = ClientGone()
+            raise
         if message["type"] == "http.disconnect":
             self._failure = ClientGone()
             raise self._failure

@@ -5,7 +5,7 @@ The parser of heads would read a `Connection` or `Content-Length` behind the las
 
 import re
 
-from registry.errors import HeadersTooLarge, RequestInvalid
+from registry.errors import HeadersTooLarge, RegistryError, RequestInvalid
 
 LONGEST_LINE = 4096
 """Bytes of a chunk's size and extensions, which say nothing to anybody here."""
@@ -25,6 +25,8 @@ class ChunkedBody:
 
     def __init__(self) -> None:
         self.complete = False
+        self.error: RegistryError | None = None
+        """What is wrong with it: `RequestInvalid`, or `HeadersTooLarge` for a line that never ends."""
         self._left = 0
         """Bytes of the chunk that are still to come."""
         self._line = b""
@@ -34,10 +36,15 @@ class ChunkedBody:
 
     def decode(self, data: bytes, start: int) -> tuple[list[bytes], int]:
         """The pieces of content in `data` from `start` on, and where to go on: behind the body once it is `complete`,
-        else at the end of `data`, or sooner where much is left.
-
-        Raises `RequestInvalid` for what is no chunked coding, `HeadersTooLarge` for lines that never end."""
+        else at the end of `data`, or sooner where much is left or something is wrong: what came before that counts."""
         pieces: list[bytes] = []
+        try:
+            start = self._decode(data, start, pieces)
+        except RegistryError as error:
+            self.error = error
+        return pieces, start
+
+    def _decode(self, data: bytes, start: int, pieces: list[bytes]) -> int:
         while start < len(data) and not self.complete and len(pieces) < TURN:
             if self._left:
                 piece = data[start : start + self._left]
@@ -58,7 +65,7 @@ class ChunkedBody:
                 if not line.endswith(b"\r\n"):
                     raise RequestInvalid("a line between chunks does not end in CR LF")
                 self._next(line[:-2])
-        return pieces, start
+        return start
 
     def _size(self, line: bytes) -> None:
         match = SIZE.fullmatch(line)

@@ -85,8 +85,9 @@ class Cycle:
                 self._flow.resume_reading()
             await self.arrived.wait()
             self.arrived.clear()
-        if self.disconnected or self.response_complete:
+        if self.response_complete or (self.disconnected and not self.body):
             return {"type": "http.disconnect"}
+        # Of a connection that is lost, too, what came was received.
         body, self.body = bytes(self.body), bytearray()
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 

@@ -30,6 +30,12 @@ def is_dead(process: str) -> bool:
     return _identity(int(pid)) != process
 
 
+def is_alive(process: str) -> bool:
+    """Whether a process named by `process_id` is known to live; False where that cannot be told from here."""
+    pid = process.rsplit("/", 2)[-2]
+    return pid.isdigit() and _identity(int(pid)) == process
+
+
 def _namespace() -> str:
     try:
         return os.readlink("/proc/self/ns/pid")

@@ -384,6 +384,8 @@ class Protocol(HttpToolsProtocol):
         pieces, at = chunks.decode(data, at)
         for piece in pieces:
             self._arrived(piece)
+        if chunks.error is not None:
+            raise chunks.error
         if chunks.complete:
             self._chunks = None
             self._body_complete()

@@ -30,9 +30,14 @@ def with_digest(location: str, digest: str) -> str:
     return f"{location}{'&' if '?' in location else '?'}digest={digest}"
 
 
-def start_upload(http: httpx.Client, name: str) -> str:
-    """The location of a new session."""
-    answer = http.post(f"/v2/{name}/blobs/uploads/")
+def start_upload(http: httpx.Client, name: str, **parameters: str) -> str:
+    """The location of a new session, without what it says of the offset: bytes are added wherever it stands."""
+    return start_at(http, name, **parameters).partition("?")[0]
+
+
+def start_at(http: httpx.Client, name: str, **parameters: str) -> str:
+    """The location of a new session as it was given."""
+    answer = http.post(f"/v2/{name}/blobs/uploads/", params=parameters)
     assert answer.status_code == 202, answer.text
     return urljoin(str(answer.url), answer.headers["location"])
 

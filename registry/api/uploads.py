@@ -4,17 +4,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from registry.context import Context
-from registry.errors import ChunkOutOfOrder, DigestInvalid, DigestMalformed, NameInvalid, UploadBusy
+from registry.errors import ChunkOutOfOrder, DigestInvalid, DigestMalformed, NameInvalid, ParameterInvalid, UploadBusy
 from registry.names import (
     ALGORITHMS,
-    ContentRange,
     Digest,
     RepositoryName,
     parse_content_range,
     parse_name,
+    parse_number,
 )
 from registry.responses import Header, Response, header
-from registry.services.uploads import Progress
+from registry.services.uploads import Place, Progress
+
+OFFSET = "offset"
+"""Of a location's query: how many bytes the upload had when it was given."""
 
 
 async def start(ctx: Context) -> Response:
@@ -74,10 +77,13 @@ async def told_where(ctx: Context) -> AsyncIterator[None]:
         raise
 
 
-def chunk(ctx: Context, length: int | None) -> ContentRange | None:
-    """Where the body stands in the blob; None: at the end (R-081)."""
-    text = ctx.header(b"content-range")
-    return None if text is None else parse_content_range(text, length)
+def chunk(ctx: Context, length: int | None) -> Place:
+    """Where the body stands in the blob. Raises `ParameterInvalid` for an offset that is from no location of ours."""
+    text, stated = ctx.header(b"content-range"), ctx.query(OFFSET)
+    offset = None if stated is None else parse_number(stated)
+    if stated is not None and offset is None:
+        raise ParameterInvalid(f"{OFFSET} is not from a Location of ours: {stated[:100]}")
+    return Place(None if text is None else parse_content_range(text, length), offset)
 
 
 def stated_digest(ctx: Context, parameter: str) -> Digest:
@@ -124,7 +130,7 @@ def resume(ctx: Context, name: RepositoryName, progress: Progress) -> list[Heade
 
 def described(ctx: Context, name: RepositoryName, progress: Progress, arrived: str) -> list[Header]:
     return [
-        header(b"location", ctx.location(f"/v2/{name}/blobs/uploads/{progress.id}")),
+        header(b"location", ctx.location(f"/v2/{name}/blobs/uploads/{progress.id}?{OFFSET}={progress.size}")),
         header(b"range", arrived),
         header(b"docker-upload-uuid", progress.id),
     ]

@@ -4,7 +4,7 @@ import secrets
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from registry import clock, host
 from registry.database import Command, Database, Query, insertion
@@ -30,6 +30,7 @@ class UploadRow(NamedTuple):
     boot: str
     claim: str | None
     claimant: str | None
+    claimed_until: int
     content: bytes | None
 
 
@@ -41,7 +42,7 @@ FIND = Query(select(*COLUMNS).where(*THIS), UploadRow)
 INSERT = insertion(Upload)
 TAKE = Command(
     update(upload)
-    .where(*THIS, or_(upload.c.claim.is_(None), upload.c.claimed_until < bindparam("now")))
+    .where(*THIS, upload.c.claim.is_(None))
     .values(claim=bindparam("token"), claimant=bindparam("me"), claimed_until=bindparam("until"))
 )
 TAKE_OVER = Command(
@@ -95,10 +96,9 @@ async def claim(table: Database, name: RepositoryName, upload_id: str, process: 
     Raises `UploadUnknown`, also for a session of another repository."""
     token, now = secrets.token_hex(16), clock.now()
     until = now + clock.microseconds(CLAIM)
-    if await table.execute(TAKE, of=upload_id, within=name, now=now, token=token, me=process, until=until) == 0:
+    if await table.execute(TAKE, of=upload_id, within=name, token=token, me=process, until=until) == 0:
         row = await find(table, name, upload_id)
-        # A session must not wait for a process that was killed.
-        if row.claimant is None or not host.is_dead(row.claimant):
+        if row.claimant is None or not has_lapsed(row, now):
             return None
         taken = await table.execute(
             TAKE_OVER, of=upload_id, within=name, theirs=row.claim, token=token, me=process, until=until
@@ -107,6 +107,15 @@ async def claim(table: Database, name: RepositoryName, upload_id: str, process: 
             return None
     # Nobody else changes it from now on.
     return await find(table, name, upload_id)
+
+
+def has_lapsed(row: UploadRow, now: int) -> bool:
+    """Whether nobody can be at a session that is claimed: it must not wait for a process that was killed.
+
+    The time counts only where nothing is known of that process: a clock that jumps must not take a session from one
+    that lives."""
+    assert row.claimant is not None
+    return host.is_dead(row.claimant) or (row.claimed_until < now and not host.is_alive(row.claimant))
 
 
 async def find(table: Database, name: RepositoryName, upload_id: str) -> UploadRow:

@@ -46,6 +46,24 @@ class Body(Protocol):
         """All that is left of it, block by block, into `sink`, which is called in threads. Raises as `blocks` does."""
 
 
+class Place(NamedTuple):
+    """Where a chunk stands in its blob, as its request says: by `Content-Range`, or by the location it was sent to.
+
+    `offset`: how many bytes the upload had when that location was given, None for one that does not say. A chunk that
+    is sent once more as its answer was lost goes to the location of before: its bytes must not count twice."""
+
+    range: ContentRange | None
+    offset: int | None
+
+    def check(self, size: int, body: Body) -> None:
+        """Raises `ChunkOutOfOrder` for a chunk that does not start at `size`, where the upload ends (R-075)."""
+        if self.range is not None:
+            if self.range.first != size:
+                raise ChunkOutOfOrder(f"the upload has {size} bytes, the chunk starts at {self.range.first}")
+        elif self.offset is not None and self.offset != size and body.length != 0:
+            raise ChunkOutOfOrder(f"the upload has {size} bytes, and had {self.offset} at the location of this chunk")
+
+
 class Progress(NamedTuple):
     """A session, and how many bytes of it count."""
 
@@ -62,6 +80,7 @@ class Uploads:
         self._storage = storage
         self._blobs = blobs
         self._claims = Claims(table, storage)
+        self._clock = clock.AgeClock()
 
     async def start(self, name: RepositoryName, algorithm: str) -> Progress:
         """A new session, whose bytes are hashed by `algorithm` as they pass; any other one may be named at the end."""
@@ -78,13 +97,13 @@ class Uploads:
                 return Progress(upload_id, claimed.size)
         return Progress(upload_id, row.size)
 
-    async def append(self, name: RepositoryName, upload_id: str, body: Body, place: ContentRange | None) -> Progress:
+    async def append(self, name: RepositoryName, upload_id: str, body: Body, place: Place) -> Progress:
         """Add the body to the end. What came of a body that was cut off counts.
 
         Raises `UploadUnknown`, `ChunkOutOfOrder`, `UploadBusy`, `SizeInvalid`, `StorageFull`."""
         async with self._claims.hold(name, upload_id) as claimed:
-            in_order(claimed, place)
-            await self._receive(claimed, body, place, last=True)
+            place.check(claimed.size, body)
+            await self._receive(claimed, body, place.range, last=True)
             return Progress(upload_id, claimed.size)
 
     async def finish(
@@ -92,7 +111,7 @@ class Uploads:
         name: RepositoryName,
         upload_id: str,
         body: Body,
-        place: ContentRange | None,
+        place: Place,
         expected: Callable[[], Digest],
     ) -> Digest:
         """Add the body, check the digest that `expected` gives, and make the bytes a blob of the repository.
@@ -100,12 +119,12 @@ class Uploads:
         A chunk out of order is refused before the digest is looked at (R-076), and the session survives every
         refusal but a digest that does not match. Raises what `append` does, what `expected` does, `DigestInvalid`."""
         async with self._claims.hold(name, upload_id) as claimed:
-            in_order(claimed, place)
+            place.check(claimed.size, body)
             digest = expected()
             if claimed.size == 0 and body.length is not None and body.length <= WHOLE:
                 await self._store_whole(name, digest, body, claimed)
             else:
-                await self._close(name, digest, body, place, claimed)
+                await self._close(name, digest, body, place.range, claimed)
         return digest
 
     async def push(self, name: RepositoryName, digest: Digest, body: Body) -> None:
@@ -141,7 +160,7 @@ class Uploads:
     async def expire(self, age: timedelta) -> int:
         """Drop sessions that nobody touched for `age`, and bytes that no session knows; how many (R-093)."""
         dropped = 0
-        before = clock.now() - clock.microseconds(age)
+        before = self._clock.now(age) - clock.microseconds(age)
         while rows := await self._table.lookup_all(sessions.EXPIRED, before=before, most=100):
             gone = 0
             for row in rows:
@@ -171,7 +190,7 @@ class Uploads:
         """Append the body and let it count; of one that is cut off, what came."""
         try:
             await self._append(claimed, body, place)
-        except ClientGone:
+        except (ClientGone, asyncio.CancelledError):
             await self._claims.save(claimed, last=True)
             raise
         await self._claims.save(claimed, last=last)
@@ -226,7 +245,7 @@ class Uploads:
         The new size and state. Raises `Cut`, `SizeInvalid`, `StoreFull`."""
         observe = hasher.update if hasher else ignore
         appender = await when_unlocked(lambda: self._storage.append(state, size))
-        cut: ClientGone | None = None
+        cut: BaseException | None = None
 
         def write_now(block: bytes | memoryview) -> None:
             nonlocal size
@@ -247,7 +266,8 @@ class Uploads:
                         raise longer(end)
                     await appender.write(block, observe)
                     size += len(block)
-        except ClientGone as error:
+        except (ClientGone, asyncio.CancelledError) as error:
+            # What came is there, also where it is the registry that has to stop.
             cut = error
         finally:
             state = await appender.close()
@@ -323,18 +343,12 @@ class Uploads:
 
 
 class Cut(Exception):
-    """The client went away; so many bytes came."""
+    """The client went away, or the request was cancelled; so many bytes came."""
 
-    def __init__(self, size: int, state: State, reason: ClientGone) -> None:
+    def __init__(self, size: int, state: State, reason: BaseException) -> None:
         self.size = size
         self.state = state
         self.reason = reason
-
-
-def in_order(claimed: Claimed, place: ContentRange | None) -> None:
-    """Raises `ChunkOutOfOrder` for a chunk that does not start where the upload ends (R-075)."""
-    if place is not None and place.first != claimed.size:
-        raise ChunkOutOfOrder(f"the upload has {claimed.size} bytes, the chunk starts at {place.first}")
 
 
 def matches(expected: Digest, found: Digest) -> None:

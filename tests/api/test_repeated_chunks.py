@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.api.wire import arrived, chunked, eventually, finish, head, wire
-from tests.content import digest_of, errors, random_blob, start_upload, with_digest
+from tests.content import digest_of, errors, random_blob, start_at, with_digest
 from tests.server import Server
 
 SIZES = [(1, 1), (40, 16 * 1024), (20_000, 20_000), (300_000, 5), (1_100_000, 300_000)]
@@ -38,7 +38,7 @@ def streamed(content: bytes) -> Iterator[bytes]:
 @pytest.mark.spec("UPLOAD-28")
 def test_every_answer_gives_another_location(http: httpx.Client, name: str) -> None:
     """The path is the session's; a parameter says how far it is, and is that of the status too."""
-    start = start_upload(http, name)
+    start = start_at(http, name)
     first = patched(http, start, b"12345")
     second = patched(http, first, b"6789")
     places = [urlsplit(location) for location in (start, first, second)]
@@ -58,7 +58,7 @@ def test_a_chunk_sent_again_is_refused(sizes: tuple[int, int], coded: bool, http
     """The first chunk and a later one, by PATCH and in the PUT that closes; then the upload goes on."""
     first, second = map(random_blob, sizes)
     whole = first + second
-    start = start_upload(http, name)
+    start = start_at(http, name)
     after_first = patched(http, start, first)
 
     def again(method: str, location: str, content: bytes) -> httpx.Response:
@@ -80,7 +80,7 @@ def test_a_chunk_sent_again_is_refused(sizes: tuple[int, int], coded: bool, http
 def test_a_place_decides_at_every_location(size: int, http: httpx.Client, name: str) -> None:
     """`Content-Range` says it better than the location does, whichever location it comes to."""
     chunks = [random_blob(size) for _ in range(4)]
-    start = start_upload(http, name)
+    start = start_at(http, name)
     newest = patched(http, start, chunks[0])
     at = size
     for chunk in chunks[1:]:
@@ -104,7 +104,7 @@ def test_a_place_decides_at_every_location(size: int, http: httpx.Client, name: 
 @pytest.mark.parametrize("size", [40, 20_000, 300_000])
 def test_what_adds_nothing_works_at_every_location(size: int, http: httpx.Client, name: str) -> None:
     content = random_blob(size)
-    start = start_upload(http, name)
+    start = start_at(http, name)
     patched(http, start, content)
     assert http.get(start).headers["range"] == f"0-{size - 1}"
     assert http.head(start).headers["range"] == f"0-{size - 1}"
@@ -123,7 +123,7 @@ def test_a_body_without_a_byte_closes_at_every_location(server: Server, http: ht
         ({}, b""),
         ({"transfer_encoding": "chunked"}, chunked()),
     ):
-        start = start_upload(http, name)
+        start = start_at(http, name)
         patched(http, start, content)
         with wire(server.url) as connection:
             connection.send(head("PUT", with_digest(start, digest_of(content)), **told), body)
@@ -132,7 +132,7 @@ def test_a_body_without_a_byte_closes_at_every_location(server: Server, http: ht
 
 @pytest.mark.spec("UPLOAD-28", "UPLOAD-54")
 def test_a_session_is_cancelled_at_every_location(http: httpx.Client, name: str) -> None:
-    start = start_upload(http, name)
+    start = start_at(http, name)
     newest = patched(http, patched(http, start, b"12345"), b"6789")
     assert http.delete(start).status_code == 204
     assert http.get(newest).status_code == 404
@@ -143,7 +143,7 @@ def test_a_session_is_cancelled_at_every_location(http: httpx.Client, name: str)
 def test_a_location_without_its_parameter_appends(size: int, http: httpx.Client, name: str) -> None:
     """As clients do that make the URL themselves, and as every location was before."""
     chunks = [random_blob(size) for _ in range(3)]
-    bare = start_upload(http, name).partition("?")[0]
+    bare = start_at(http, name).partition("?")[0]
     for chunk in chunks:
         patched(http, bare, chunk)
     finish(http, bare, b"".join(chunks))
@@ -152,7 +152,7 @@ def test_a_location_without_its_parameter_appends(size: int, http: httpx.Client,
 @pytest.mark.spec("UPLOAD-28", "UPLOAD-29")
 @pytest.mark.parametrize("form", ["{own}&state=x&a=b", "state=x&{own}&a=b", "%61=b&{own}", "&{own}&", "a&{own}"])
 def test_parameters_of_others_change_nothing(form: str, http: httpx.Client, name: str) -> None:
-    path, _, own = start_upload(http, name).partition("?")
+    path, _, own = start_at(http, name).partition("?")
     start = f"{path}?{form.format(own=own)}"
     newest = patched(http, start, b"12345")
     refused_as_repeated(http, http.patch(start, content=b"12345"), 5)
@@ -165,7 +165,7 @@ def test_parameters_of_others_change_nothing(form: str, http: httpx.Client, name
 @pytest.mark.parametrize("value", ["4", "6", "-1", "", "x", "5.0", "+5", "9" * 19, "9" * 20, "9" * 5000, "%00", "٥"])
 def test_a_location_that_was_never_given_adds_nothing_wrong(value: str, http: httpx.Client, name: str) -> None:
     """A number that is not that of the upload, or none: refused, and never a failure of the registry."""
-    newest = patched(http, start_upload(http, name), b"12345")
+    newest = patched(http, start_at(http, name), b"12345")
     path, _, own = newest.partition("?")
     key = parse_qsl(own)[0][0]
     answer = http.patch(f"{path}?{key}={value}", content=b"6789")
@@ -182,7 +182,7 @@ def test_a_chunk_that_was_cut_off_and_is_sent_again_whole(
 ) -> None:
     """What came counts, so the same chunk at the same location is refused, with the place from which to go on."""
     content = random_blob(900_000)
-    start = start_upload(http, name)
+    start = start_at(http, name)
     with wire(server.url) as connection:
         if coded:
             connection.send(
@@ -203,7 +203,7 @@ def test_the_same_chunk_twice_at_the_same_time_counts_once(
     size: int, server: Server, http: httpx.Client, name: str
 ) -> None:
     content = random_blob(size)
-    start = start_upload(http, name)
+    start = start_at(http, name)
     statuses: list[int] = []
 
     def send() -> None:

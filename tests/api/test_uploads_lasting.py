@@ -114,11 +114,11 @@ def test_closing_reads_the_bytes_again_only_for_an_algorithm_that_was_not_announ
         locations = {}
         with httpx.Client(base_url=server.url) as http:
             for announced, closing in (("sha256", "sha256"), ("sha512", "sha512"), ("sha256", "sha512")):
-                started = http.post(f"/v2/{announced}/{closing}/blobs/uploads/?digest-algorithm={announced}")
-                locations[announced, closing] = started.headers["location"]
+                location = start_upload(http, f"{announced}/{closing}", **{"digest-algorithm": announced})
+                locations[announced, closing] = location
                 for at in range(0, len(content), 4_000_000):
                     part = content[at : at + 4_000_000]
-                    assert http.patch(started.headers["location"], content=part).status_code == 202
+                    assert http.patch(location, content=part).status_code == 202
         server.stop()
         server.start()
         with httpx.Client(base_url=server.url) as http:

@@ -81,10 +81,10 @@ class Client:
     # What most tests begin with.
 
     def start(self, name: str) -> str:
-        """The path of a new upload session."""
+        """The path of a new upload session, without what its location says of the offset."""
         answer = self.request("POST", f"/v2/{name}/blobs/uploads/")
         assert answer.status == 202, answer
-        return answer.location
+        return answer.location.partition("?")[0]
 
     def patch(self, path: str, chunk: bytes, offset: int | None = None) -> Answer:
         """A chunk; with its place where `offset` is given."""
