@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,8 +17,17 @@ READY = re.compile(r"listens on (http://\S+)")
 class Server:
     """A running `registry serve`. `url` is where it listens, `output` what it printed so far."""
 
-    def __init__(self, data: Path, *flags: str, environ: dict[str, str] | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *flags: str,
+        environ: dict[str, str] | None = None,
+        port: int = 0,
+        under: Sequence[str] = (),
+    ) -> None:
+        """`under`: a command that starts it, such as `prlimit --nofile=256`."""
         self.data = data
+        self.under = under
         self.flags = flags
         self.port = port
         self.environ = {key: value for key, value in os.environ.items() if not key.startswith("REGISTRY_")}
@@ -28,7 +37,8 @@ class Server:
 
     def start(self, timeout: float = 30) -> "Server":
         """Start it and wait until it serves; the port stays the same over restarts."""
-        command = [sys.executable, "-m", "registry", "serve", "--data", str(self.data), "--port", str(self.port)]
+        program = [*self.under, sys.executable, "-m", "registry"]
+        command = [*program, "serve", "--data", str(self.data), "--port", str(self.port)]
         self.process = subprocess.Popen(
             [*command, *self.flags],
             stdout=subprocess.PIPE,
@@ -91,9 +101,11 @@ class Server:
 
 
 @contextmanager
-def running(data: Path, *flags: str, environ: dict[str, str] | None = None) -> Iterator[Server]:
+def running(
+    data: Path, *flags: str, environ: dict[str, str] | None = None, under: Sequence[str] = ()
+) -> Iterator[Server]:
     """A server for the length of a block; a traceback in its log fails the test."""
-    server = Server(data, *flags, environ=environ).start()
+    server = Server(data, *flags, environ=environ, under=under).start()
     try:
         yield server
     finally:
