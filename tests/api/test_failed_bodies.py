@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -151,8 +152,8 @@ def test_a_body_that_fails_in_a_session(
     failure = FAILURES[how]
     cases = [
         Case(random_blob(before), random_blob(size), placed)
-        for before in (0, BEFORE)
-        for size in SIZES
+        for before, sizes in ((0, SIZES), (BEFORE, [0, 1, 300_000]))
+        for size in sizes
         for placed in (False, True)
         # Of nothing no place can be told.
         if size or not placed or not failure.coded or failure.more
@@ -168,6 +169,8 @@ def test_a_body_that_fails_in_a_session(
         attempt.fail()
     for attempt, case in zip(attempts, cases, strict=True):
         attempt.check_answer(str(case))
+    if not failure.status:
+        time.sleep(0.3)  # Until the registry has seen that its client left.
     for location, case in zip(locations, cases, strict=True):
         part = case.before + case.content + failure.more
         allowed = case.allowed(method, failure)
@@ -176,7 +179,9 @@ def test_a_body_that_fails_in_a_session(
         )
         assert http.get(f"/v2/{name}/blobs/{digest_of(part)}").status_code == 404
         whole = part + b"the rest"
-        finish(http, http.get(location).headers["location"], whole, whole[arrived(http, location) :])
+        status = http.get(location)
+        at = int(status.headers["range"].removeprefix("0-")) + 1
+        finish(http, status.headers["location"], whole, whole[at:])
 
 
 @pytest.mark.spec("UPLOAD-42", "UPLOAD-43")

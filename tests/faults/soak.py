@@ -11,7 +11,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from typing import NamedTuple
 
 import uvloop
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from tests.content import OCI_INDEX, index
@@ -47,7 +46,10 @@ STRETCH = 120.0
 WARM = 40.0
 """Seconds after a start until memory is what it will be."""
 
-TYPICAL = {
+TOLD = 16
+"""Lines of a traceback that are shown."""
+
+BOUNDS = {
     "memory of all processes (PSS)": 600 * MIB,
     "memory of a process (RSS)": 400 * MIB,
     "growth of memory while nothing is killed": 100 * MIB,
@@ -71,12 +73,11 @@ class Process(Server):
         self.lines = 0
         self.tracebacks = 0
         self.told: list[str] = []
-        """The first lines of the first tracebacks, and errors."""
-        self._recent: deque[str] = deque(maxlen=3)
+        """The first traceback, and the line before it."""
 
     def _read(self, ready: threading.Event) -> None:
         assert self.process.stdout is not None
-        left = 0
+        left, before = 0, ""
         for line in self.process.stdout:
             self.lines += 1
             if match := READY.search(line):
@@ -84,12 +85,13 @@ class Process(Server):
                 ready.set()
             if "Traceback" in line:
                 self.tracebacks += 1
-                left = 30
-                self.told += self._recent
-            if left and len(self.told) < 200:
+                if self.tracebacks == 1:
+                    left = TOLD
+                    self.told.append(before)
+            if left:
                 self.told.append(line)
-            left = max(left - 1, 0)
-            self._recent.append(line)
+                left -= 1
+            before = line
         ready.set()
 
 
@@ -186,7 +188,7 @@ class Soak:
     # Kills
 
     async def _watch(
-        self, seconds: float, progress: Progress, task: object, tasks: Sequence["asyncio.Task[None]"]
+        self, seconds: float, progress: Progress, task: TaskID, tasks: Sequence["asyncio.Task[None]"]
     ) -> None:
         """Measure each second, and kill when it is time."""
         begun = last = time.monotonic()
@@ -205,7 +207,7 @@ class Soak:
                 f"{self.seen.acknowledged} acknowledged, {len(self.seen.lost)} lost, {self.kills} kills, "
                 f"{memory:.0f} MiB, {self._server.tracebacks} tracebacks"
             )
-            progress.update(task, completed=now - begun, words=words)  # type: ignore[arg-type]
+            progress.update(task, completed=now - begun, words=words)
             if not progress.console.is_terminal and int(now - begun) % 30 == 0:
                 progress.console.print(f"{now - begun:.0f} s: {words}")
             await asyncio.sleep(1)
@@ -259,19 +261,19 @@ class Soak:
 
     def _rows(self, scene: Scene) -> list[Row]:
         rows = [
-            Row(name, min(values), statistics.median(values), max(values), TYPICAL.get(name))
+            Row(name, min(values), statistics.median(values), max(values), BOUNDS.get(name))
             for name, values in sorted(self.samples.series.items())
         ]
         growth = self.samples.growth()
         if growth:
             name = "growth of memory while nothing is killed"
-            rows.append(Row(name, min(growth), statistics.median(growth), max(growth), TYPICAL[name]))
+            rows.append(Row(name, min(growth), statistics.median(growth), max(growth), BOUNDS[name]))
         for name, values in (("GET of a manifest", self.seen.gets), ("small push", self.seen.pushes)):
             ordered = sorted(values) or [float("inf")]
             p99 = ordered[int(len(ordered) * 0.99)]
-            rows.append(Row(f"{name}, p99", ordered[0], ordered[len(ordered) // 2], p99, TYPICAL[f"{name}, p99"]))
+            rows.append(Row(f"{name}, p99", ordered[0], ordered[len(ordered) // 2], p99, BOUNDS[f"{name}, p99"]))
             longest = f"{name}, longest"
-            rows.append(Row(longest, ordered[0], ordered[len(ordered) // 2], ordered[-1], TYPICAL[longest]))
+            rows.append(Row(longest, ordered[0], ordered[len(ordered) // 2], ordered[-1], BOUNDS[longest]))
         failed = sum(count for status, count in self.seen.statuses.items() if status >= 500 and status != 503)
         for name, count in (
             ("acknowledged and lost, or wrong", len(self.seen.lost)),
@@ -283,8 +285,8 @@ class Soak:
         return rows
 
     def told(self) -> str:
-        """What was lost, and the first tracebacks."""
-        return "\n".join([*self.seen.lost[:20], *(line.rstrip() for line in self._server.told[:60])])
+        """What was lost, and the first traceback."""
+        return "\n".join([*self.seen.lost[:20], *(line.rstrip() for line in self._server.told)])
 
 
 def sizes(path: Path) -> dict[str, int]:
@@ -316,12 +318,7 @@ def soak(
 ) -> tuple[Soak, list[Row]]:  # fmt: skip
     """Run one; its figures."""
     run = Soak(data, workers, clients, kill_every, seed, flags)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[words]}"),
-    )
+    columns = [BarColumn(bar_width=20), TimeRemainingColumn(), TextColumn("{task.fields[words]}")]
     console = console or Console(stderr=True, quiet=True)
     with (
         Progress(*columns, console=console, transient=True) as progress,
@@ -342,7 +339,7 @@ def main() -> int:
         type=float,
         default=20,
         metavar="SECONDS",
-        help="0: never; default %(default)s, every second 2 minutes",
+        help="0: never; default %(default)s, for two minutes, then there are two without kills",
     )
     parser.add_argument(
         "--seed", default=str(random.randrange(10**9)), help="of all choices; by default another one each time"
