@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -146,6 +147,22 @@ async def unwanted_body(scene: Scene) -> None:
             await asyncio.sleep(0.1)
 
 
+async def busy(scene: Scene) -> None:
+    """Small chunks without a pause, for as long as all clients of this kind have none: a log that is written all the
+    time is never put away by a checkpoint that waits for a moment of rest."""
+    connection = Connection(scene.port)
+    try:
+        while time.monotonic() % 60 < 45:
+            location = (await connection.request("POST", "/v2/hostile/busy/blobs/uploads/")).location
+            for size in (15_000, *[10] * 50):  # Each writes the whole row anew.
+                location = (await connection.request("PATCH", location, [bytes(size)])).location
+            await connection.request("DELETE", location)
+    except (KeyError, TimeoutError):  # Refused for now, or too slow: what normal clients see is what is judged.
+        await asyncio.sleep(1)
+    finally:
+        connection.close()
+
+
 Kind = Callable[[Scene], Awaitable[None]]
 KINDS: list[Kind] = [
     slow_sender,
@@ -160,6 +177,7 @@ KINDS: list[Kind] = [
     half_body,
     garbage,
     unwanted_body,
+    busy,
 ]
 
 
