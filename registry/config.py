@@ -20,7 +20,20 @@ from pydantic import (
 )
 
 from registry.errors import OperatorError
-from registry.units import DAY, SECOND, Duration, MediaType, Metavar, Network, Size, between, listed, positive
+from registry.units import (
+    DAY,
+    SECOND,
+    Duration,
+    MediaType,
+    Metavar,
+    Network,
+    Origin,
+    Size,
+    any_origin_alone,
+    between,
+    listed,
+    positive,
+)
 
 if TYPE_CHECKING:
     import yaml
@@ -53,7 +66,7 @@ def _plain(path: str) -> bool:
 class Settings(BaseModel):
     """Everything an operator can set. `load` reads file and environment; made directly it is made from values alone."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 or :: for every one.")
     port: int = Field(default=5000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
@@ -77,7 +90,13 @@ class Settings(BaseModel):
         description="URL that clients reach the registry by, prefix included. By default the one they used.",
     )
     trusted_proxy: Annotated[list[Network], BeforeValidator(listed), Metavar("NETWORK")] = Field(
-        default=[], description="Network of proxies whose X-Forwarded-For and X-Forwarded-Prefix count; repeatable."
+        default=[], description="Network of proxies whose X-Forwarded-… headers count; repeatable."
+    )
+    cors_origins: Annotated[
+        list[Origin], BeforeValidator(listed), AfterValidator(any_origin_alone), Metavar("ORIGIN")
+    ] = Field(
+        default=[],
+        description="Origin of web pages that may use the registry from a browser, or * for all; repeatable.",
     )
     upload_expiry: Annotated[Duration, AfterValidator(positive)] = Field(
         default=DAY, description="How long an upload may rest before it is dropped."
@@ -114,6 +133,8 @@ class Settings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _sane(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and cls.model_fields[str(info.field_name)].default is not None:
+            raise ValueError("is nothing: leave it out to have the default")
         if isinstance(value, str) and not value.strip():
             raise ValueError("is empty: leave it out to have the default")
         if isinstance(value, str | Path) and not str(value).isprintable():
@@ -215,7 +236,11 @@ class Settings(BaseModel):
 
 
 _NAMES = tuple(Settings.model_fields)
+_LISTS = frozenset(name for name, field in Settings.model_fields.items() if isinstance(field.default, list))
 _CONFIG = "config"
+
+_NULL = "tag:yaml.org,2002:null"
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,98 +257,149 @@ class _Given:
     origin: str
 
 
+class _Sources:
+    """What was given for each setting, from whoever counts least to whoever counts most, and what is wrong so far."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, list[_Given]] = {}
+        self.problems: list[str] = []
+
+    def add(self, name: str, value: object, origin: str) -> None:
+        self.given.setdefault(name, []).append(_Given(value, origin))
+
+    def refuse(self, name: str, origin: str, reason: str) -> None:
+        self.problems.append(f"{name} ({origin}): {reason}")
+
+
 def load(flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Loaded:
     """Settings from default < file < environment < flag; a flag that is None was not given.
 
-    The file is the flag `config` or REGISTRY_CONFIG. Raises `OperatorError`: one line for all that is wrong.
+    The file is the flag `config` or REGISTRY_CONFIG. Every value is judged, also one that another outranks: it will
+    count as soon as the other is gone. Raises `OperatorError`: one line for all that is wrong.
     """
-    problems: list[str] = []
-    given = _from_environment(environ, problems) | _from_flags(flags, problems)
-    file = given.pop(_CONFIG, None)
-    if file is not None:
-        given = _from_file(file, problems) | given
+    named, sources = _Sources(), _Sources()
+    _from_environment(environ, named)
+    _from_flags(flags, named)
+    sources.problems = named.problems
+    for file in named.given.pop(_CONFIG, [])[-1:]:
+        _from_file(file, sources)
+    for name, entries in named.given.items():
+        sources.given.setdefault(name, []).extend(entries)
+    return _judged(sources)
+
+
+def _judged(sources: _Sources) -> Loaded:
+    """Raises `OperatorError`."""
+    counting = {name: entries[-1] for name, entries in sources.given.items()}
+    wrong: list[tuple[str, str]] = []
+    settings = Settings()
     try:
-        settings = Settings.model_validate({name: entry.value for name, entry in given.items()})
+        settings = Settings.model_validate({name: entry.value for name, entry in counting.items()})
     except ValidationError as error:
-        raise OperatorError("; ".join([*problems, *_described(error, given)])) from None
-    if problems:
-        raise OperatorError("; ".join(problems))
-    return Loaded(settings, {name: given[name].origin if name in given else "default" for name in _NAMES})
+        wrong += _described(error, counting)
+    for name, entries in sources.given.items():
+        for outranked in entries[:-1]:
+            try:
+                Settings.model_validate({name: outranked.value})
+            except ValidationError as error:
+                wrong += _described(error, {name: outranked})
+    if sources.problems or wrong:
+        wrong.sort(key=lambda told: _NAMES.index(told[0]))
+        raise OperatorError("; ".join([*sources.problems, *(problem for _, problem in wrong)]))
+    return Loaded(settings, {name: counting[name].origin if name in counting else "default" for name in _NAMES})
 
 
-def _from_flags(flags: Mapping[str, object], problems: list[str]) -> dict[str, _Given]:
-    given = {}
+def _from_flags(flags: Mapping[str, object], sources: _Sources) -> None:
     for name, value in flags.items():
         flag = ("--no-" if value is False else "--") + name.replace("_", "-")
+        origin = f"flag {flag}"
         if name not in _NAMES and name != _CONFIG:
-            problems.append(f"{name} (flag {flag}): unknown setting{_nearest(name)}")
+            sources.refuse(name, origin, f"unknown setting{_nearest(name)}")
+        elif isinstance(value, list) and name not in _LISTS:
+            if name == _CONFIG and len(value) > 1:
+                sources.refuse(name, origin, f"was given {len(value)} times: one file is read")
+            for each in value:
+                sources.add(name, each, origin)
         elif value is not None:
-            given[name] = _Given(value, f"flag {flag}")
-    return given
+            sources.add(name, value, origin)
 
 
-def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, _Given]:
-    given = {}
+def _from_environment(environ: Mapping[str, str], sources: _Sources) -> None:
     for variable, value in sorted(environ.items()):
         if not variable.startswith(PREFIX) or _KUBERNETES.fullmatch(f"{variable}={value}"):
             continue
         name = variable.removeprefix(PREFIX).lower()
-        if variable == PREFIX + name.upper() and (name in _NAMES or name == _CONFIG):
-            given[name] = _Given(value, f"environment {variable}")
+        origin = f"environment {variable}"
+        if variable != PREFIX + name.upper() or name not in (*_NAMES, _CONFIG):
+            sources.refuse(name, origin, f"unknown setting{_nearest(name, PREFIX)}")
+        elif name == _CONFIG and not value.strip():
+            sources.refuse(name, origin, f"{value!r} is empty: leave it out to read no file")
         else:
-            problems.append(f"{name} (environment {variable}): unknown setting{_nearest(name, PREFIX)}")
-    return given
+            sources.add(name, value, origin)
 
 
-def _from_file(file: _Given, problems: list[str]) -> dict[str, _Given]:
+def _from_file(file: _Given, sources: _Sources) -> None:
     import yaml  # costs a tenth of the start and is rarely needed
 
     path = Path(str(file.value))
-    given: dict[str, _Given] = {}
     try:
         loader = yaml.SafeLoader(path.read_bytes())
         node = loader.get_single_node()
-        if node is None or node.tag == "tag:yaml.org,2002:null":
-            return given
+        if node is None or node.tag == _NULL:
+            return
         if not isinstance(node, yaml.MappingNode):
-            problems.append(f"{path}: holds no mapping of settings to values")
-            return given
+            sources.problems.append(f"{path}: holds no mapping of settings to values")
+            return
         for key, value in node.value:
-            name = key.value.replace("-", "_") if isinstance(key, yaml.ScalarNode) else "?"
-            origin = f"{path} line {key.start_mark.line + 1}"
-            if name not in _NAMES:
-                problems.append(
-                    f"{name if name.isidentifier() else _brief(name)} ({origin}): unknown setting{_nearest(name)}"
-                )
-            elif name in given:
-                problems.append(f"{name} ({origin}): was already set at {given[name].origin}")
-            else:
-                given[name] = _Given(_constructed(loader, value), origin)
+            _from_line(loader, key, value, f"{path} line {key.start_mark.line + 1}", sources)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        problems.append(f"config ({file.origin}): {_brief(str(file.value))}: {reason}")
+        sources.refuse(_CONFIG, file.origin, f"{_brief(str(file.value))}: {reason}")
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        problems.append(f"{path}{line}: is not YAML: {error.problem}")
+        sources.problems.append(f"{path}{line}: is not YAML: {error.problem}")
     except yaml.YAMLError as error:
-        problems.append(f"{path}: is not YAML: {' '.join(str(error).split())}")
-    return given
+        sources.problems.append(f"{path}: is not YAML: {' '.join(str(error).split())}")
+    except RecursionError:
+        sources.problems.append(f"{path}: is nested too deep")
+
+
+def _from_line(loader: "yaml.SafeLoader", key: "yaml.Node", value: "yaml.Node", origin: str, sources: _Sources) -> None:
+    name = str(key.value).replace("-", "_") if isinstance(key.value, str) else "?"
+    shown = name if name.isidentifier() else _brief(name)
+    if key.tag == _MERGE:
+        sources.refuse(shown, origin, "merge keys are not read: write the settings themselves")
+    elif name not in _NAMES:
+        sources.refuse(shown, origin, f"unknown setting{_nearest(name)}")
+    elif name in sources.given:
+        sources.refuse(name, origin, f"was already set at {sources.given[name][0].origin}")
+    else:
+        try:
+            sources.add(name, _constructed(loader, value), origin)
+        except ValueError as error:
+            sources.refuse(name, origin, str(error))
 
 
 def _constructed(loader: "yaml.SafeLoader", node: "yaml.Node") -> object:
+    """Raises `ValueError` for what is not what its tag says."""
+    if node.tag == _NULL and not node.value:
+        return ""  # a key without a value, which is no null
     try:
         return loader.construct_object(node, deep=True)
-    except ValueError:  # looks like a date and is none: let the setting say what it wanted
-        return node.value
+    except (ValueError, LookupError, AttributeError):
+        if isinstance(node.value, str):  # a date that is none, perhaps: let the setting say what it wanted
+            return node.value
+        raise ValueError("holds a value that is not what its tag says") from None
 
 
-def _described(error: ValidationError, given: Mapping[str, _Given]) -> Iterator[str]:
+def _described(error: ValidationError, given: Mapping[str, _Given]) -> Iterator[tuple[str, str]]:
+    """For each problem the setting, and what the operator is told."""
     for problem in error.errors(include_url=False):
         name = str(problem["loc"][0])
         origin = given[name].origin if name in given else "default"
         reason = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
         value = given[name].value if name in given and len(problem["loc"]) == 1 else problem["input"]
-        yield f"{name} ({origin}): {_brief(value)} {reason}"
+        yield name, f"{name} ({origin}): {_brief(value)} {reason}"
 
 
 def _brief(value: object) -> str:
@@ -335,5 +411,5 @@ def _brief(value: object) -> str:
 def _nearest(name: str, prefix: str = "") -> str:
     from difflib import get_close_matches
 
-    match = get_close_matches(name, _NAMES, 1)
+    match = get_close_matches(name.lower(), _NAMES, 1)
     return f", did you mean {prefix + match[0].upper() if prefix else match[0]}?" if match else ""

@@ -1,7 +1,9 @@
 """`registry db`: the schema of the databases."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import unquote
 
 import typer
 
@@ -58,6 +60,7 @@ def current(
     settings = _kept(load(given(ctx)))
     from registry import migrations
 
+    _there(settings)
     revisions = migrations.current(settings)
     print(_json(revisions) if form is Format.JSON else _table(revisions))
 
@@ -66,6 +69,23 @@ def _kept(loaded: Loaded) -> Settings:
     if loaded.settings.storage == MEMORY:
         raise OperatorError(f"storage ({loaded.origin['storage']}): a registry in memory keeps no database")
     return loaded.settings
+
+
+def _there(settings: Settings) -> None:
+    """Raises `OperatorError` where no registry has its database: what does not exist is not behind."""
+    path = Path(unquote(settings.database_url.removeprefix("sqlite:///")))
+    try:
+        if path.is_file():
+            return
+        if not path.parent.exists():
+            reason = "there is no such folder; registry db upgrade makes it"
+        elif path.parent.is_dir():
+            reason = f"it has no {path.name}; registry db upgrade makes it"
+        else:
+            reason = "it is a file"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise OperatorError(f"no registry in the folder {path.parent}: {reason}")
 
 
 def _table(revisions: "list[Current]") -> str:

@@ -36,7 +36,7 @@ def settings_flags(names: Iterable[str] = Settings.model_fields) -> Callable[[Co
 
 
 def given(ctx: typer.Context) -> dict[str, object]:
-    """The settings, and the file, that the command line names."""
+    """The settings, and the file, that the command line names: texts in the order given, or whether it is so."""
     flags = {}
     for name, value in ctx.params.items():
         source = ctx.get_parameter_source(name)
@@ -47,19 +47,17 @@ def given(ctx: typer.Context) -> dict[str, object]:
 
 def _config() -> inspect.Parameter:
     option = typer.Option(None, metavar="FILE", help="YAML file to read settings from; or REGISTRY_CONFIG.")
-    return inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=option, annotation=str)
+    return inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=option, annotation=list[str])
 
 
 def _parameter(name: str, field: FieldInfo, default: object) -> inspect.Parameter:
-    """Values stay text: `config.load` judges them, alike for every source."""
+    """Values stay text, and all that are given are kept: `config.load` judges them, alike for every source."""
     choices = [str(choice) for choice in get_args(field.annotation)] if get_origin(field.annotation) is Literal else []
-    annotation: Any = str
+    annotation: Any = list[str]
     if field.annotation is bool:
         annotation = bool
-    elif isinstance(default, list):
-        annotation = list[str]
-    elif default is not None:
-        default = str(default)
+    elif default is not None and not isinstance(default, list):
+        default = [str(default)]
     option = typer.Option(
         default,
         metavar=None if annotation is bool else _metavar(field, choices),
@@ -73,8 +71,8 @@ def _metavar(field: FieldInfo, choices: list[str]) -> str:
     marks = [mark.text for mark in field.metadata if isinstance(mark, Metavar)]
     if choices:
         return "|".join(choices)
+    if marks:
+        return marks[0]
     if field.annotation is Path:
         return "PATH"
-    if int in {field.annotation, *get_args(field.annotation)}:
-        return "NUMBER"
-    return marks[0] if marks else "TEXT"
+    return "NUMBER" if int in {field.annotation, *get_args(field.annotation)} else "TEXT"

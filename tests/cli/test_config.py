@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from registry.config import Settings
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, told
 
 
 def test_text_is_a_table_of_names_values_and_origins(run: Run, tmp_path: Path) -> None:
@@ -42,7 +44,7 @@ def test_json_is_for_scripts(run: Run) -> None:
 
 
 def test_yaml_is_read_back_as_a_file(run: Run, tmp_path: Path) -> None:
-    flags = ["--data", "künftig", "--port", "0", "--manifest-types", "a/b", "--read-only", "--body-timeout", "1.5"]
+    flags = ["--data", "künftig", "--port", "0", "--manifest-types", "a/b", "--read-only", "--body-timeout", "1.5s"]
     written = run("config", "show", "--format", "yaml", *flags)
     (tmp_path / "registry.yaml").write_text(written.stdout)
     again = run("config", "show", "--format", "json", REGISTRY_CONFIG="registry.yaml")
@@ -55,3 +57,28 @@ def test_yaml_is_read_back_as_a_file(run: Run, tmp_path: Path) -> None:
 def test_it_creates_nothing(run: Run, tmp_path: Path) -> None:
     assert run("config", "show").returncode == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.spec("SETTING-2", "SETTING-4")
+def test_problems_are_told_instead_of_settings(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("port: x\nupload_expiry: 3\n")
+    message = told(run("config", "show", "--config", "my.yaml", "--port", "5001", REGISTRY_SEND_TIMEOUT="7"))
+    integer = "should be a valid integer, unable to parse string as an integer"
+    assert message.split("; ") == [
+        f"port (my.yaml line 1): 'x' {integer}",
+        "upload_expiry (my.yaml line 2): 3 has no unit: write 3s, 3m, 3h or 3d",
+        "send_timeout (environment REGISTRY_SEND_TIMEOUT): '7' has no unit: write 7s, 7m, 7h or 7d",
+    ]
+
+
+@pytest.mark.spec("SETTING-4")
+def test_two_files_are_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("port: 1\n")
+    message = told(run("config", "show", "--config", "none.yaml", "--config", "my.yaml"))
+    assert message == "config (flag --config): was given 2 times: one file is read"
+
+
+def test_the_last_of_a_flag_counts(run: Run) -> None:
+    shown = json.loads(run("config", "show", "--format", "json", "--port", "1", "--port", "2").stdout)
+    assert shown["port"] == {"value": 2, "origin": "flag --port"}
+    assert told(run("config", "show", "--port", "x", "--port", "2")).startswith("port (flag --port): 'x' should be")

@@ -11,10 +11,6 @@ from tests.cli.conftest import Run, told
 
 
 def test_upgrade_brings_every_database_to_the_head(run: Run, tmp_path: Path) -> None:
-    before = run("db", "current").stdout.splitlines()
-    assert [line.split(maxsplit=2)[1:] for line in before] == [["none", "(behind: run registry db upgrade)"]] * 2
-    assert not (tmp_path / "registry-data").exists()
-
     upgraded = run("db", "upgrade")
     assert (upgraded.returncode, upgraded.stdout, upgraded.stderr) == (0, "", "")
 
@@ -61,3 +57,44 @@ def test_a_broken_database_is_told(command: str, run: Run, tmp_path: Path) -> No
 def test_a_folder_that_cannot_be_made_is_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "file" in told(run("db", "upgrade", "--data", "file/within"))
+
+
+@pytest.mark.spec("SETTING-5")
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        ("", "there is no such folder; registry db upgrade makes it"),
+        ("kept/", "it has no registry.db; registry db upgrade makes it"),
+        ("kept", "it is a file"),
+        ("kept/uploads.db", "it has no registry.db; registry db upgrade makes it"),
+    ],
+)
+def test_where_there_is_no_registry_none_is_behind(made: str, reason: str, run: Run, tmp_path: Path) -> None:
+    place = tmp_path / made
+    if made.endswith("/"):
+        place.mkdir()
+    elif made:
+        place.parent.mkdir(exist_ok=True)
+        place.write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    for form in ("text", "json"):
+        message = told(run("db", "current", "--data", "kept", "--format", form))
+        assert message == f"no registry in the folder {tmp_path}/kept: {reason}"
+    assert f"{tmp_path}/sql: " in told(run("db", "current", "--database", "sqlite:///sql/facts.db"))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.spec("SETTING-5")
+def test_a_database_that_is_there_and_old_is_behind(run: Run, tmp_path: Path) -> None:
+    run("db", "upgrade")
+    (tmp_path / "registry-data" / "uploads.db").unlink()
+    lines = run("db", "current").stdout.splitlines()
+    assert [line.split(maxsplit=2)[2] for line in lines] == ["(head)", "(behind: run registry db upgrade)"]
+
+
+@pytest.mark.spec("SETTING-5")
+@pytest.mark.parametrize("command", ["upgrade", "current"])
+def test_data_that_is_a_file_is_told(command: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "/file:" in told(run("db", command, "--data", "file"))
+    assert "/file:" in told(run("serve", "--port", "0", "--data", "file"))
