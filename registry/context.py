@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from registry import conditions, proxies
+from registry import clients, conditions, proxies
 from registry.app import App
 from registry.body import Receive, RequestBody
 from registry.conditions import Precondition
@@ -62,7 +62,7 @@ class Action(Enum):
 class Context:
     """One request: what it asks for, parsed once, and the App that can answer."""
 
-    __slots__ = ("_prefix", "_query", "app", "client", "id", "parameters", "receive", "scope")
+    __slots__ = ("_forwarded", "_prefix", "_query", "app", "client", "id", "parameters", "receive", "scope")
 
     def __init__(self, app: App, scope: Scope, receive: Receive, request_id: str) -> None:
         self.app = app
@@ -73,8 +73,9 @@ class Context:
         self.client: str = scope["client"][0] if scope["client"] else ""
         self._query: dict[str, list[str]] | None = None
         self._prefix = app.settings.public_url or ""
+        self._forwarded: proxies.Forwarded | None = None
         if app.settings.trusted_proxy:
-            told = proxies.forwarded(scope, app.settings.trusted_proxy)
+            self._forwarded = told = proxies.forwarded(scope, app.settings.trusted_proxy)
             if told is not None:
                 self.client = told.client
                 self._prefix = self._prefix or told.prefix
@@ -141,9 +142,22 @@ class Context:
         patience = self.app.settings.body_timeout.total_seconds()
         return RequestBody(self.receive, length, patience, self.scope.get("registry.tap"))
 
-    def location(self, path: str) -> str:
-        """Where a client finds `path`: on the host that it asked, or below the public URL."""
+    def shared_location(self, path: str) -> str:
+        """Where any client finds `path`: on the host that it asked, or below the public URL."""
         return self._prefix + path
+
+    def location(self, path: str) -> str:
+        """The same for this client alone: with scheme and host for one that needs them. Not for answers of `steady`
+        rows, which others are given too."""
+        if not self.app.settings.public_url and clients.needs_host(self.header(b"user-agent") or ""):
+            return self._origin() + self._prefix + path
+        return self.shared_location(path)
+
+    def _origin(self) -> str:
+        """Scheme and host that the client used; empty where they cannot be told."""
+        told = self._forwarded
+        host = (told.host if told else "") or proxies.clean_host(self.header(b"host") or "")
+        return f"{told.scheme if told else 'http'}://{host}" if host else ""
 
 
 Handler = Callable[[Context], Awaitable[Response]]

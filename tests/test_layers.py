@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "registry"
 
 # A module may import from lower rows, and from its own row where they are one package.
 LAYERS = [
-    ["answers", "errors", "log", "clock", "host", "files", "units"],
+    ["answers", "clients", "errors", "log", "clock", "host", "files", "units"],
     ["names", "config", "conditions"],
     ["hashing", "proxies", "responses", "models", "storage.driver"],
     ["database", "tap", "storage"],

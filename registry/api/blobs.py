@@ -56,7 +56,7 @@ def describe(found: FoundBlob) -> list[Header]:
 
 def location(ctx: Context, found: FoundBlob) -> Header:
     """Where it is: some clients follow this even on a 200."""
-    return header(b"location", ctx.location(f"/v2/{ctx.parameters['name']}/blobs/{found.digest}"))
+    return header(b"location", ctx.shared_location(f"/v2/{ctx.parameters['name']}/blobs/{found.digest}"))
 
 
 def wanted(ctx: Context, found: FoundBlob) -> list[Range] | None:

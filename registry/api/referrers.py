@@ -25,7 +25,7 @@ async def list_(ctx: Context) -> Response:
         headers.append((b"oci-filters-applied", b"artifactType"))
     if page.last is not None:
         query = urlencode(({"artifactType": artifact_type} if artifact_type else {}) | {"after": str(page.last)})
-        url = ctx.location(f"/v2/{name}/referrers/{subject}?{query}")
+        url = ctx.shared_location(f"/v2/{name}/referrers/{subject}?{query}")
         headers.append(header(b"link", f'<{url}>; rel="next"'))
     return Response(200, headers, OPENING + b",".join(page.entries) + CLOSING)
 

@@ -18,5 +18,5 @@ def following(ctx: Context, path: str, page: Page, size: int) -> list[Header]:
     """The `Link` to the next page (R-144); none after the last, nor for `n=0` (R-145)."""
     if not page.more or not page.names:
         return []
-    url = ctx.location(f"{path}?n={size}&last={quote(page.names[-1], safe='')}")
+    url = ctx.shared_location(f"{path}?n={size}&last={quote(page.names[-1], safe='')}")
     return [header(b"link", f'<{url}>; rel="next"')]
