@@ -12,6 +12,7 @@ import structlog
 
 from registry.answers import Answers
 from registry.config import MEMORY, Settings
+from registry.cors import Cors
 from registry.errors import OperatorError
 from registry.log import RequestLog
 from registry.room import Room
@@ -53,6 +54,7 @@ class App:
         self.answers = Answers(self.database.version, settings.answer_memory)
         self.large_answers = Room(LARGE_ANSWERS)
         self._send_timeout = settings.send_timeout.total_seconds()
+        self.cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._sweep: asyncio.Task[None] | None = None
         self._process = secrets.token_hex(3)
         self._requests_begun = 0

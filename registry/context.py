@@ -248,6 +248,10 @@ class Endpoint:
             return failure(RequestTimeout(headers={"connection": "close"}))
 
     async def _handle(self, ctx: Context, row: Row | None) -> Response:
+        if row is None and self._rows:
+            may = self._preflight(ctx)
+            if may is not None:
+                return may
         if b"%" in ctx.scope["raw_path"]:
             plainly_encoded(ctx.scope["raw_path"])
         if not self._rows:
@@ -259,6 +263,14 @@ class Endpoint:
         if not row.tagged:
             ctx.precondition.check_untagged()
         return await row.handler(ctx)
+
+    def _preflight(self, ctx: Context) -> Response | None:
+        """What a browser is told before a page may ask; None where that is not what was asked."""
+        cors = self._app.cors
+        if cors is None or ctx.method != "OPTIONS":
+            return None
+        method, headers = b"access-control-request-method", b"access-control-request-headers"
+        return cors.preflight(ctx.header(b"origin"), ctx.header(method), ctx.header(headers), self._allow)
 
 
 class Answer:
@@ -320,6 +332,9 @@ class Answer:
         headers = response.headers
         headers.append(API_VERSION)
         headers.append((b"x-request-id", self._ctx.id.encode()))
+        cors = self._ctx.app.cors
+        if cors is not None:
+            headers += cors.headers(self._ctx.header(b"origin"))
         if response.length is not None and response.status not in (204, 304):
             headers.append((b"content-length", b"%d" % response.length))
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})

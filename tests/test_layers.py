@@ -12,7 +12,7 @@ LAYERS = [
     ["answers", "clients", "errors", "log", "clock", "host", "files", "units"],
     ["names", "config", "conditions"],
     ["hashing", "proxies", "responses", "models", "storage.driver"],
-    ["database", "tap", "storage"],
+    ["cors", "database", "tap", "storage"],
     ["body", "cycle"],
     ["sqlite"],
     ["migrations"],
