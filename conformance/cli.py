@@ -199,7 +199,10 @@ def driver(words: Sequence[str]) -> int:
     try:
         from conformance import driver_run, driver_store
     except ImportError as error:
-        return complain(f"testing drivers needs the packages holdfast, pytest and anyio: {error}")
+        return complain(
+            f"testing drivers needs the registry, pytest and anyio: {error}; in a checkout of the registry, "
+            "pip install . './conformance[drivers]' has all"
+        )
 
     from conformance.reports.terminal import Live
 

@@ -267,7 +267,7 @@ def processor() -> str:
 
 def own_version() -> str:
     """Of the distribution that this came with, on its own or with the registry."""
-    for name in ("holdfast-conformance", "holdfast"):
+    for name in ("holdfast-conformance", "holdfast-registry"):
         with suppress(metadata.PackageNotFoundError):
             return metadata.version(name)
     return ""
