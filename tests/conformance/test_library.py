@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -98,6 +99,44 @@ assert not [name for name in sys.modules if name.split(".")[0] == {NOT_OURS!r}]
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "pip install . './conformance[drivers]'" in done.stderr
+
+
+def test_no_distribution_of_strangers_is_named() -> None:
+    """`holdfast` on PyPI is somebody else's; and what is not published, nobody may be made to look for there."""
+    registry = tomllib.loads((KIT.parent / "pyproject.toml").read_text())["project"]
+    kit = tomllib.loads((KIT / "pyproject.toml").read_text())["project"]
+    assert (registry["name"], kit["name"]) == ("holdfast-registry", "holdfast-conformance")
+    for project in (registry, kit):
+        for needed in [project["dependencies"], *project["optional-dependencies"].values()]:
+            assert not [each for each in needed if each.startswith("holdfast")]
+    for place in (KIT, KIT.parent / "registry", KIT.parent / ".ci"):
+        for path in [path for path in place.rglob("*") if path.suffix in {".py", ".md", ""} and path.is_file()]:
+            assert not re.search(r"pip install[^\n]*\bholdfast\b(?!-)", path.read_text()), path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("with_registry", [True, False])
+def test_the_drivers_extra_is_installed_from_a_checkout(with_registry: bool, tmp_path: Path) -> None:
+    """As the README says, and as the command says where the registry is missing."""
+    ignored = shutil.ignore_patterns("__pycache__", ".*", "tests", "spec")
+    checkout = Path(shutil.copytree(KIT.parent, tmp_path / "checkout", ignore=ignored))
+    venv.create(tmp_path / "env", with_pip=True)
+    scripts = tmp_path / "env" / "bin"
+    wanted = ["..", ".[drivers]"] if with_registry else [".[drivers]"]
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("REGISTRY_", "OCI_", "PYTHON"))}
+    subprocess.run(
+        [str(scripts / "pip"), "install", "--quiet", *wanted], cwd=checkout / "conformance", env=environ, check=True
+    )
+    command = [str(scripts / "registry-conformance"), "driver", "memory:", "--only", "listing"]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == (0 if with_registry else 2), done.stdout + done.stderr
+    assert ("pip install . './conformance[drivers]'" in done.stderr) != with_registry
+    listed = subprocess.run(
+        [str(scripts / "pip"), "list"], env=environ, capture_output=True, text=True, check=True
+    ).stdout
+    names = {line.split()[0] for line in listed.splitlines() if line.startswith("holdfast")}
+    assert names == {"holdfast-conformance", *(["holdfast-registry"] if with_registry else [])}
 
 
 @pytest.mark.slow
