@@ -217,6 +217,10 @@ class Endpoint:
                 await answer.send(await self._respond(ctx, row))
             except (ClientGone, asyncio.CancelledError):
                 raise
+            except RegistryError as error:
+                # Seen only when the answer was to be sent: its content is not there, or there is no room for it.
+                if answer.status == 0:
+                    await answer.send(failure(error))
             except Exception as error:
                 # Of an answer that has begun the client sees that it ends too soon.
                 await self._failed(ctx, answer, error)
