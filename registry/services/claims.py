@@ -83,8 +83,8 @@ class Claims:
             yield claimed
         except UploadLost:
             # Its bytes are gone: nothing can ever be added to it.
-            log.warning("upload lost", upload=upload_id, repository=name, size=row.size)
             await sessions.forget(self._table, row)
+            log.warning("upload lost", upload=upload_id, repository=name, size=row.size)
             raise UploadUnknown(upload_id) from None
         except UploadLocked:
             raise UploadBusy(upload_id) from None
@@ -135,9 +135,9 @@ class Claims:
                 block = block[: size - read]
                 await asyncio.to_thread(hasher.update, block)
                 read += len(block)
-        log.info("upload recovered after a reboot", upload=claimed.row.id, claimed=claimed.size, found=read)
-        claimed.size, claimed.hasher = read, hasher
+        before, claimed.size, claimed.hasher = claimed.size, read, hasher
         await self.save(claimed)
+        log.info("upload recovered after a reboot", upload=claimed.row.id, claimed=before, found=read)
 
     async def save(self, claimed: Claimed, *, last: bool = False) -> None:
         """Let the bytes count that were appended; the last thing that is done to it gives it back, too.
@@ -162,9 +162,9 @@ class Claims:
         try:
             await self.settle()
         except (StorageFull, Unavailable) as error:
-            log.warning("upload stays claimed for now", upload=row.id, reason=str(error))
             if self._retry is None or self._retry.done():
                 self._retry = asyncio.create_task(self._keep_trying())
+            log.warning("upload stays claimed for now", upload=row.id, reason=str(error))
 
     async def renew(self, row: UploadRow) -> None:
         """Keep a claim for longer, if that can be: the driver's own lock still holds where it can't."""
