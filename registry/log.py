@@ -5,21 +5,29 @@ empties, as a logging library would cost as much as answering the request.
 """
 
 import asyncio
+import atexit
+import json
 import logging
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, MutableMapping
+from types import TracebackType
+from typing import Any, Literal, NamedTuple
 
 import orjson
 import structlog
 
+from registry.stream import Stream, Text, encoded
+
 FLUSH_EVERY = 0.2
 """Seconds between two writes of buffered lines."""
 
-ATOMIC = 4096
-"""Bytes that reach a pipe in one piece, between those of other workers."""
+STREAM = Stream(2)
+"""Under everything that is told: events, lines, what libraries log, warnings, tracebacks and prints."""
+
+atexit.register(STREAM.close)
 
 
 class Line(NamedTuple):
@@ -59,14 +67,13 @@ class Clock:
 class RequestLog:
     """Lines on their way to standard error."""
 
-    def __init__(self, form: Literal["text", "json"], *, fd: int = 2) -> None:
+    def __init__(self, form: Literal["text", "json"], stream: Stream = STREAM) -> None:
         self._render: Callable[[Line], bytes] = as_json if form == "json" else as_text
-        self._lines: list[bytes] = []
-        self._fd = fd
+        self._stream = stream
         self._timer: asyncio.TimerHandle | None = None
 
     def write(self, line: Line) -> None:
-        self._lines.append(self._render(line))
+        self._stream.put(self._render(line))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_EVERY, self.flush)
 
@@ -74,19 +81,7 @@ class RequestLog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        lines, self._lines = self._lines, []
-        piece = b""
-        try:
-            for line in lines:
-                if len(piece) + len(line) > ATOMIC and piece:
-                    os.write(self._fd, piece)
-                    piece = b""
-                piece += line
-            if piece:
-                os.write(self._fd, piece)
-        except OSError:
-            # Nobody reads the log any more: the registry goes on without it.
-            pass
+        self._stream.wake()
 
 
 timestamp = Clock().now
@@ -122,34 +117,99 @@ def as_text(line: Line) -> bytes:
     ).encode("utf-8", "backslashreplace")
 
 
+Event = MutableMapping[str, Any]
+
+
+class EventLogger:
+    """What structlog gives rendered events to."""
+
+    def msg(self, message: str) -> None:
+        STREAM.write(encoded(message + "\n"))
+
+    log = debug = info = warning = warn = error = err = exception = critical = fatal = failure = msg
+
+
+class StreamHandler(logging.Handler):
+    """What the standard library gives the records of libraries to."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            STREAM.write(encoded(self.format(record) + "\n"))
+        except Exception:
+            self.handleError(record)
+
+
 def configure(form: Literal["text", "json"]) -> None:
-    """Let events go to standard error in this form, those of libraries too."""
+    """Let events go to standard error in this form, those of libraries and of the interpreter too."""
     begin: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time" if form == "json" else "timestamp"),
     ]
-    render: list[structlog.typing.Processor] = (
+    last: list[structlog.typing.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=dumps)]
         if form == "json"
-        else [
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
-        ]
+        else [structlog.dev.ConsoleRenderer(colors=os.isatty(2), exception_formatter=structlog.dev.plain_traceback)]
     )
+    render = without_failing(last)
     structlog.configure(
-        processors=[*begin, *render],
+        processors=[*begin, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: EventLogger(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=begin,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+
+    def notice(lost: int) -> bytes:
+        event: Event = {"event": "log lines lost", "lines": lost}
+        for processor in begin:
+            event = processor(None, "warning", event)  # type: ignore[assignment]
+        return encoded(str(render(None, "warning", event)) + "\n")
+
+    STREAM.notice = notice
+    take_over()
+
+
+def take_over() -> None:
+    """Let nothing else write to standard error, nor fail at it."""
+    sys.stdout, sys.stderr = Text(STREAM, 1), Text(STREAM, 2)
+    sys.excepthook = uncaught
+    sys.unraisablehook = lambda it: uncaught(it.exc_type, it.exc_value, it.exc_traceback)
+    threading.excepthook = lambda it: uncaught(it.exc_type, it.exc_value, it.exc_traceback)
+    # Before there are workers, and where there may be no more threads when one is needed.
+    STREAM.wake()
+
+
+def uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:
+    structlog.get_logger("registry").error("uncaught exception", exc_info=(kind, error or kind(), traceback))
+
+
+def without_failing(processors: list[structlog.typing.Processor]) -> structlog.typing.Processor:
+    """The processors in turn; the bare event where one fails, as what comes after a log call must happen."""
+
+    def render(logger: Any, name: str, event: Event) -> Any:
+        bare = str(event.get("event"))
+        result: Any = event
+        try:
+            for processor in processors:
+                result = processor(logger, name, result)
+        except Exception as error:
+            return dumps({"event": bare, "level": name, "unreadable": type(error).__name__})
+        return result
+
+    return render
 
 
 def dumps(event: object, **_: object) -> str:
-    return orjson.dumps(event, default=str).decode()
+    try:
+        return orjson.dumps(event, default=str).decode()
+    except TypeError:
+        # Names of files may hold what is no UTF-8.
+        return json.dumps(event, default=str)
