@@ -2,11 +2,15 @@
 
 Workers share one listening socket, and whoever wakes first could take all that wait there. So each tells the others
 how many connections it has, and lets them go first while it has more.
+
+A worker takes no more connections than it has descriptors for, with what their requests will open: where that is
+reached, those go that have been idle for longest.
 """
 
 import asyncio
 import errno
 import mmap
+import resource
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -21,12 +25,58 @@ TURN = 0.001
 PAUSE = 1.0
 """Seconds to wait where no more connections can be opened."""
 
+FULL = 0.1
+"""Seconds to wait where all connections are at something."""
+
+IDLE = 1.0
+"""Seconds that a connection may rest without being the first to go."""
+
+TOLD_EVERY = 30.0
+"""Seconds between two lines that say the same."""
+
+DESCRIPTORS = 1024 * 1024
+"""Descriptors that a process asks for at most."""
+
+RESERVED = 100
+"""Descriptors of a worker that are not for connections: databases, threads at work, the loop, the log."""
+
+EACH = 3
+"""Descriptors for a connection at work: its own, one by which a thread reads from it, and a file."""
+
+MOST = 10_000
+"""Connections of a worker: a bound to what they take of memory."""
+
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+NOBODY = 2**32 - 1
+"""Stands for the count of a worker that there is not, or that takes no more connections."""
 
 
 def shared_counts(workers: int) -> memoryview:
-    """A number for each worker, which all that are forked afterwards see."""
-    return memoryview(mmap.mmap(-1, 4 * workers)).cast("I")
+    """A number for each worker, which all that are forked afterwards see; `NOBODY` at first."""
+    counts = memoryview(mmap.mmap(-1, 4 * workers)).cast("I")
+    for slot in range(workers):
+        counts[slot] = NOBODY
+    return counts
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process, and those that it forks, have as many descriptors as it is allowed to ask for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (OSError, ValueError) as error:
+            log.warning("the limit of descriptors stays as it is", limit=soft, reason=str(error))
+
+
+def most_connections() -> int:
+    """How many connections a worker can take without running out of descriptors for their requests."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return MOST
+    return max(1, min(MOST, (soft - RESERVED) // EACH))
 
 
 class Crowd(set[Any]):
@@ -46,9 +96,25 @@ class Crowd(set[Any]):
         super().discard(connection)
         self._counts[self._slot] = len(self)
 
+    def leave(self) -> None:
+        """Take no more: others need not wait for this worker."""
+        self._counts[self._slot] = NOBODY
+        self._counts = shared_counts(self._slot + 1)
+
     def least_elsewhere(self) -> int | None:
         """The connections of the worker that has the fewest; None without other workers."""
-        return min((count for slot, count in enumerate(self._counts) if slot != self._slot), default=None)
+        least = min((count for slot, count in enumerate(self._counts) if slot != self._slot), default=NOBODY)
+        return None if least == NOBODY else least
+
+    def dismiss(self, now: float) -> int:
+        """Close some of those that are idle, longest first; how many. `now` in the loop's time."""
+        idle = [(since, id(each), each) for each in self if (since := each.idle_since) is not None]
+        resting = sorted(entry for entry in idle if now - entry[0] >= IDLE)
+        # Several at once, as it takes a look at all to find them.
+        chosen = resting[: max(1, len(self) // 8)]
+        for _, _, connection in chosen:
+            connection.close_idle()
+        return len(chosen)
 
 
 class Door:
@@ -57,10 +123,12 @@ class Door:
     def __init__(self, listening: socket.socket, crowd: Crowd, protocol: Callable[[], asyncio.Protocol]) -> None:
         self._listening = listening
         self._crowd = crowd
+        self._most = most_connections()
         self._protocol = protocol
         self._loop = asyncio.get_running_loop()
         self._entering: set[asyncio.Task[Any]] = set()
         self._later: asyncio.TimerHandle | None = None
+        self._told: dict[str, float] = {}
         self._loop.add_reader(listening, self._knock)
 
     def close(self) -> None:
@@ -68,6 +136,7 @@ class Door:
         if self._later is not None:
             self._later.cancel()
         self._loop.remove_reader(self._listening)
+        self._crowd.leave()
 
     async def wait_closed(self) -> None:
         """Nothing is left to wait for but those who are coming in."""
@@ -81,31 +150,46 @@ class Door:
         else:
             self._accept()
 
-    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+    def _wait(self, seconds: float, then: Callable[[], None] | None = None) -> None:
         self._loop.remove_reader(self._listening)
 
         def go_on() -> None:
             self._later = None
             self._loop.add_reader(self._listening, self._knock)
-            then()
+            if then is not None:
+                then()
 
         self._later = self._loop.call_later(seconds, go_on)
 
     def _accept(self) -> None:
+        if len(self._crowd) + len(self._entering) >= self._most:
+            if self._crowd.dismiss(self._loop.time()):
+                self._wait(TURN)
+            else:
+                self._wait(FULL)
+                self._tell("no more connections for now: all are at something", limit=self._most)
+            return
         try:
             connection, _ = self._listening.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return  # Another worker was first, or the client has left.
         except OSError as error:
-            if error.errno not in EXHAUSTED:
-                raise
-            log.error("no more connections can be accepted for now", reason=error.strerror)
-            self._wait(PAUSE, lambda: None)
+            # Those that name the network's trouble are the client's (accept(2)): the next may do better.
+            dismissed = error.errno in EXHAUSTED and self._crowd.dismiss(self._loop.time())
+            self._wait(FULL if dismissed else PAUSE)
+            self._tell("no more connections can be accepted for now", reason=error.strerror)
             return
         connection.setblocking(False)
         entering = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
         self._entering.add(entering)
         entering.add_done_callback(self._entered)
+
+    def _tell(self, event: str, **fields: object) -> None:
+        """Log it, unless it was a short while ago."""
+        now = self._loop.time()
+        if now - self._told.get(event, -TOLD_EVERY) >= TOLD_EVERY:
+            self._told[event] = now
+            log.error(event, **fields)
 
     def _entered(self, task: "asyncio.Task[Any]") -> None:
         self._entering.discard(task)
