@@ -5,26 +5,28 @@ import errno
 import gc
 import signal
 import socket
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 
 import orjson
 import structlog
 import uvicorn
 import uvloop
 
-from registry import __version__, log, migrations
+from registry import __version__, host, log, migrations, stream
 from registry.app import App
 from registry.asgi import Registry
 from registry.config import MEMORY, Settings
-from registry.door import Crowd, Door, shared_counts
+from registry.door import Crowd, Door, raise_descriptor_limit, shared_counts
 from registry.errors import OperatorError
 from registry.protocol import Protocol, expire_connections
-from registry.supervisor import Supervisor
+from registry.supervisor import STOPS, Supervisor, tell_waiting
 
 events = structlog.get_logger("registry")
 
@@ -33,31 +35,103 @@ BACKLOG = 2048
 THREADS = 16
 """For bodies on their way in, and whatever is too long for the loop."""
 
+TICK = 0.02
+TOLD_AFTER = 0.1
+"""Seconds between two looks at the end, and until it is told what it waits for."""
 
-def serve(settings: Settings) -> int:
-    """Serve until a signal says stop; the exit status. Raises `OperatorError` if it cannot start."""
+SAVING = 2.0
+"""Seconds that requests are given at the end to save what came, once they are cut off."""
+
+SAVING_IN_HASTE = 0.5
+"""The same where that is hurried as well: a whole group may get a signal that its first process passes on."""
+
+UNHEEDED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+AT_START = ("data", "storage", "database", "host", "port", "workers", "log_format")
+"""Settings that only a start reads."""
+
+
+def serve(settings: Settings, reload: Callable[[], Settings] | None = None) -> int:
+    """Serve until a signal says stop; the exit status. Raises `OperatorError` if it cannot start.
+
+    `reload` reads the settings again when SIGHUP asks for it."""
+    stream.open_standard_descriptors()
     log.configure(settings.log_format)
+    for number in UNHEEDED:
+        signal.signal(number, signal.SIG_IGN)  # Until there is somebody who says so.
     if settings.storage == MEMORY:
         with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
-            return start(settings.model_copy(update={"data": Path(folder)}))
-    return start(settings)
+            return start(settings.model_copy(update={"data": Path(folder)}), reload)
+    return start(settings, reload)
 
 
-def start(settings: Settings) -> int:
+def start(settings: Settings, reload: Callable[[], Settings] | None = None) -> int:
+    raise_descriptor_limit()
+    # While there are descriptors to read it, and the same for all workers where it is made up.
+    host.boot_id()
     migrations.upgrade(settings)
     with listen(settings) as listening:
         count = settings.worker_count
-        counts = shared_counts(count)
         if count == 1:
-            work(settings, listening, Crowd(counts, 0), lambda: announce(settings, listening), None)
-        else:
-            supervisor = Supervisor(
-                lambda ready, alive, slot: work(settings, listening, Crowd(counts, slot), ready, alive),
-                count,
-                settings.drain_timeout,
-            )
-            supervisor.run(ready=lambda: announce(settings, listening), stopping=listening.close)
+            place = Place(Crowd(shared_counts(1), 0))
+            work(settings, listening, place, lambda: announce(settings, listening))
+            return 0
+        current = Current(settings, reload)
+        # As many again may still be at their last requests while others have taken their place.
+        connections, waiting = shared_counts(2 * count), shared_counts(2 * count)
+
+        def work_at(ready: Callable[[], None], alive: int, slot: int) -> None:
+            place = Place(Crowd(connections, slot), waiting[slot : slot + 1], alive)
+            work(current.settings, listening, place, ready)
+
+        supervisor = Supervisor(
+            work_at,
+            count,
+            connections=connections,
+            waiting=waiting,
+            drain=lambda: current.settings.drain_timeout,
+            reload=current.renew,
+        )
+        supervisor.run(ready=lambda: announce(settings, listening), stopping=listening.close)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker stands among others, if there are any."""
+
+    crowd: Crowd
+    waiting: memoryview | None = None
+    """A number for the supervisor: how many requests the worker waits for at its end."""
+    supervisor: int | None = None
+    """A descriptor that ends when the supervisor has died."""
+
+
+class Current:
+    """The settings that new workers get."""
+
+    def __init__(self, settings: Settings, reload: Callable[[], Settings] | None) -> None:
+        self.settings = settings
+        self._reload = reload
+
+    def renew(self) -> bool:
+        """Read them again; whether workers are to be replaced for them. What is wrong leaves all as it is."""
+        if self._reload is None:
+            return False
+        try:
+            read = self._reload()
+        except Exception as error:
+            events.error("settings stay as they are", reason=str(error))
+            return False
+        changed = [name for name in Settings.model_fields if getattr(read, name) != getattr(self.settings, name)]
+        taken = {name: getattr(read, name) for name in changed if name not in AT_START}
+        self.settings = self.settings.model_copy(update=taken)
+        events.info(
+            "settings read again; workers are replaced one after the other",
+            changed=list(taken),
+            only_at_start=[name for name in changed if name in AT_START],
+        )
+        return True
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -94,38 +168,37 @@ def announce(settings: Settings, listening: socket.socket) -> None:
     else:
         kept = "memory only" if settings.storage == MEMORY else settings.data.absolute()
         line = f"Holdfast {__version__} listens on {url} with {count} worker{'s'[: count - 1]}; data: {kept}"
-    with suppress(OSError):
-        print(line, flush=True)
+    stream.write_now(1, stream.encoded(line + "\n"))
 
 
-def work(
-    settings: Settings, listening: socket.socket, crowd: Crowd, ready: Callable[[], None], supervisor: int | None
-) -> None:
-    """One worker's life. `supervisor`: a descriptor that ends when the supervisor has died."""
+def work(settings: Settings, listening: socket.socket, place: Place, ready: Callable[[], None]) -> None:
+    """One worker's life. `ready` is called once it serves."""
     gc.freeze()
     gc.enable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(live(App(settings), settings, listening, crowd, ready, supervisor))
+        runner.run(live(App(settings), settings, listening, place, ready))
     # All is closed: an impatient second signal must not turn that into a failure.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (*STOPS, *UNHEEDED):
         signal.signal(number, signal.SIG_IGN)
 
 
 class Server(uvicorn.Server):
     """uvicorn's server, told to stop by handlers that are there before it serves and as long as it closes."""
 
-    def __init__(self, config: uvicorn.Config, crowd: Crowd) -> None:
+    def __init__(self, config: uvicorn.Config, drain: timedelta, place: Place) -> None:
         super().__init__(config)
-        self.server_state.connections = crowd
+        self.server_state.connections = place.crowd
+        self._place = place
+        self._drain = drain
+        self._interrupted = False
+        self._hurry = 0
+        """How often it was said that the end is to come at once."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        crowd = self.server_state.connections
-        assert isinstance(crowd, Crowd)
-
         def protocol() -> Protocol:
             return Protocol(self.config, self.server_state, {})
 
-        self.servers = [Door(listening, crowd, protocol) for listening in sockets or []]  # type: ignore[misc]
+        self.servers = [Door(listening, self._place.crowd, protocol) for listening in sockets or []]  # type: ignore[misc]
         self.started = True
 
     @contextmanager
@@ -133,15 +206,64 @@ class Server(uvicorn.Server):
         """Without raising the signal once more at the end, which would leave no time to close."""
         yield
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A first signal lets requests end, SIGQUIT and a second Ctrl-C do not."""
+        if sig == signal.SIGQUIT or (sig == signal.SIGINT and self.should_exit):
+            self._hurry += 1
+        self._interrupted = self._interrupted or sig == signal.SIGINT
+        self.should_exit = True
 
-async def live(
-    app: App,
-    settings: Settings,
-    listening: socket.socket,
-    crowd: Crowd,
-    ready: Callable[[], None],
-    supervisor: int | None,
-) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for door in self.servers:
+            door.close()
+            await door.wait_closed()
+        for each in sockets or []:
+            each.close()
+        connections = self.server_state.connections
+        for connection in list(connections):
+            connection.shutdown()
+        await self._let_requests_end()
+        await self._cancel_requests()
+        if connections:
+            await asyncio.sleep(TICK)  # What was just answered is on its way after that.
+        for connection in list(connections):
+            connection.transport.abort()
+
+    async def _let_requests_end(self) -> None:
+        state, loop = self.server_state, asyncio.get_running_loop()
+        await asyncio.sleep(0)  # Idle connections are gone after that.
+        begun, told = loop.time(), False
+        while (state.connections or state.tasks) and not self._hurry:
+            now = loop.time()
+            if now - begun >= self._drain.total_seconds():
+                break
+            # Those who come to their end just now are not worth a line.
+            told = told or (now - begun >= TOLD_AFTER and self._tell_waiting())
+            await asyncio.sleep(TICK)
+        if self._place.waiting is not None:
+            self._place.waiting[0] = 0
+
+    def _tell_waiting(self) -> bool:
+        requests = max(len(self.server_state.connections), len(self.server_state.tasks))
+        if self._place.waiting is not None:
+            self._place.waiting[0] = requests
+            return False  # Until it is at its end: the supervisor tells for all.
+        tell_waiting(requests, self._drain, interrupted=self._interrupted)
+        return True
+
+    async def _cancel_requests(self) -> None:
+        """Their handlers save what came, and answer that the registry stops."""
+        tasks, hurry, loop = self.server_state.tasks, self._hurry, asyncio.get_running_loop()
+        begun = loop.time()
+        cancelled: set[asyncio.Task[None]] = set()
+        while tasks and loop.time() - begun < (SAVING if self._hurry == hurry else SAVING_IN_HASTE):
+            for task in tasks - cancelled:
+                task.cancel()
+            cancelled |= tasks
+            await asyncio.wait(tasks, timeout=TICK)
+
+
+async def live(app: App, settings: Settings, listening: socket.socket, place: Place, ready: Callable[[], None]) -> None:
     config = uvicorn.Config(
         Registry(app),
         http=Protocol,
@@ -153,32 +275,46 @@ async def live(
         date_header=False,
         # It would believe every client on this machine; `registry.proxies` asks the settings.
         proxy_headers=False,
-        timeout_graceful_shutdown=max(1, round(settings.drain_timeout.total_seconds())),
         backlog=BACKLOG,
     )
-    server = Server(config, crowd)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, server.handle_exit)
-    await app.open()
+    server = Server(config, settings.drain_timeout, place)
     loop = asyncio.get_running_loop()
+    alone = place.supervisor is None
+    # With others, Ctrl-C and new settings are the supervisor's to hear of: a terminal tells the whole group.
+    for number in STOPS if alone else (signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, server.handle_exit)
+
+    def unheeded(number: int, _: FrameType | None) -> None:
+        # Not here: a line may just be being put where a signal comes.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(tell_unheeded, number)
+
+    for number in UNHEEDED if alone else (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, unheeded)
+    await app.open()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, "body"))
-    if supervisor is not None:
+    if place.supervisor is not None:
         # Its end of the pipe closes when it dies: workers that nobody watches over must not keep the port.
-        loop.add_reader(supervisor, orphaned, supervisor, server)
-    heads = asyncio.create_task(
-        expire_connections(server.server_state.connections, settings.send_timeout.total_seconds())
-    )
+        loop.add_reader(place.supervisor, orphaned, place.supervisor, server)
+    expiry = asyncio.create_task(expire_connections(place.crowd, settings.send_timeout.total_seconds()))
     # Clients wait in the socket's queue already.
     ready()
     try:
         await server.serve(sockets=[listening])
     finally:
-        heads.cancel()
+        expiry.cancel()
         await app.close()
-        sys.stdout.flush()
 
 
-def orphaned(supervisor: int, server: uvicorn.Server) -> None:
+def tell_unheeded(number: int) -> None:
+    name = signal.Signals(number).name
+    if number == signal.SIGHUP:
+        events.info("signal ignored: only a supervisor of several workers takes new settings", signal=name)
+    else:
+        events.info("signal ignored", signal=name)
+
+
+def orphaned(supervisor: int, server: Server) -> None:
     asyncio.get_running_loop().remove_reader(supervisor)
-    events.error("the supervisor died; stopping")
     server.handle_exit(signal.SIGTERM, None)
+    events.error("the supervisor died; stopping")

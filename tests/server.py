@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-READY = re.compile(r"listens on (http://\S+)")
+READY = re.compile(r'(?:listens on |"event":"listening".*"url":")(http://[^\s"]+)')
 
 
 class Server:

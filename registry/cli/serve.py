@@ -3,7 +3,7 @@
 import typer
 
 from registry.cli.flags import SOURCES, given, settings_flags
-from registry.config import load
+from registry.config import Settings, load
 
 EXAMPLES = """
 Examples:
@@ -24,7 +24,11 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @settings_flags()
 def serve(ctx: typer.Context, **flags: object) -> None:
     """Serve the registry until SIGTERM or SIGINT; then let running requests end."""
-    settings = load(given(ctx)).settings
+
+    def read() -> Settings:
+        return load(given(ctx)).settings
+
+    settings = read()
     from registry.server import serve as run
 
-    raise typer.Exit(run(settings))
+    raise typer.Exit(run(settings, read))

@@ -81,12 +81,8 @@ def counted(data: Path) -> Iterator[Counted]:
         ready.set()
 
     # Only a main thread has signals: what would handle them is called below.
-    signals = SimpleNamespace(
-        SIGTERM=signal.SIGTERM,
-        SIGINT=signal.SIGINT,
-        SIG_IGN=signal.SIG_IGN,
-        signal=lambda _, handler: stop.append(handler),
-    )
+    numbers = {name: getattr(signal, name) for name in dir(signal) if name.startswith("SIG")}
+    signals = SimpleNamespace(**numbers | {"signal": lambda _, handler: stop.append(handler)})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "App", app)
         patch.setattr(server, "announce", announce)
