@@ -17,6 +17,7 @@ from registry.errors import OperatorError
 from registry.log import RequestLog
 from registry.room import Room
 from registry.services.blobs import Blobs
+from registry.services.fallback import Lists
 from registry.services.manifests import Manifests
 from registry.services.referrers import Referrers
 from registry.services.repositories import Repositories
@@ -46,8 +47,13 @@ class App:
         self.tags = Tags(self.database)
         self.blobs = Blobs(self.database, self.storage, small=settings.small_blob, read_only=settings.read_only)
         self.uploads = Uploads(self.sessions, self.storage, self.blobs, small=settings.small_blob)
+        self.lists = Lists(self.database, limit=settings.manifest_limit, read_only=settings.read_only)
         self.manifests = Manifests(
-            self.database, sparse=settings.sparse, types=settings.manifest_types, limit=settings.manifest_limit
+            self.database,
+            self.lists,
+            sparse=settings.sparse,
+            types=settings.manifest_types,
+            limit=settings.manifest_limit,
         )
         self.referrers = Referrers(self.database, limit=settings.manifest_limit)
         self.requests = RequestLog(settings.log_format)
@@ -95,6 +101,7 @@ class App:
             started = time.monotonic()
             try:
                 dropped = await self.uploads.expire(age)
+                await self.lists.sweep()
             except Exception:
                 log.exception("expiring uploads failed; trying again later")
                 continue

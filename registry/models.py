@@ -4,6 +4,8 @@ Times are microseconds since 1970, UTC. Names, tags and digests are compared and
 A foreign key is a reference: content that no foreign key points at is garbage.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -17,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy import text as condition
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
@@ -46,6 +49,11 @@ MEDIA_TYPE = text(255)
 BYTES = LargeBinary(2**26)
 CLUSTERED = {"sqlite_with_rowid": False}
 """Rows that are kept in the order of their key, so that finding one is one search instead of two."""
+
+
+def where(sql: str) -> dict[str, Any]:
+    """What makes an index one of the rows for which this holds, where a database can do that; of all rows elsewhere."""
+    return {"sqlite_where": condition(sql), "postgresql_where": condition(sql)}
 
 
 def table(model: type[SQLModel]) -> Table:
@@ -127,9 +135,16 @@ class Manifest(SQLModel, table=True):
 class Descriptor(SQLModel, table=True):
     """What a manifest refers to, in the order it is written there. `role`: config, layer or child.
 
-    What is not in the registry yet has neither `blob_id` nor `child_id`; the push of it fills them in."""
+    What is not in its repository yet has neither `blob_id` nor `child_id`; the push of it fills one of them in. The
+    manifest's repository is repeated here so that this push finds what waits for it, and nothing of other repositories.
+    Each row stands in one index: that of what waits, or that of what it refers to."""
 
-    __table_args__ = (Index(None, "blob_id", "digest"), Index(None, "child_id", "digest"), CLUSTERED)
+    __table_args__ = (
+        Index(None, "repository_id", "digest", **where("blob_id IS NULL AND child_id IS NULL")),
+        Index(None, "blob_id", **where("blob_id IS NOT NULL")),
+        Index(None, "child_id", **where("child_id IS NOT NULL")),
+        CLUSTERED,
+    )
 
     manifest_id: int = Field(sa_type=BigInteger, primary_key=True, foreign_key="manifest.id", ondelete="CASCADE")
     position: int = Field(sa_type=Integer, primary_key=True)
@@ -137,6 +152,7 @@ class Descriptor(SQLModel, table=True):
     media_type: str = Field(sa_type=MEDIA_TYPE)
     digest: str = Field(sa_type=DIGEST)
     size: int = Field(sa_type=BigInteger)
+    repository_id: int = Field(sa_type=BigInteger)
     blob_id: int | None = Field(sa_type=BigInteger, foreign_key="blob.id")
     child_id: int | None = Field(sa_type=BigInteger, foreign_key="manifest.id", ondelete="SET NULL")
 
@@ -163,6 +179,70 @@ class TagHistory(SQLModel, table=True):
     name: str = Field(sa_type=text(128))
     digest: str | None = Field(sa_type=DIGEST)
     at: int = Field(sa_type=BigInteger)
+
+
+class ReferrersList(SQLModel, table=True):
+    """What is known of a tag in the form of a subject's list of referrers. All of it can be worked out anew.
+
+    `fresh`: nothing happened since it was worked out, for the manifest `source` that the tag pointed to, what the tag
+    serves: the list `made_id`, or without one what the client pushed."""
+
+    __tablename__ = "referrers_list"
+    __table_args__ = (CLUSTERED,)
+
+    repository_id: int = Field(sa_type=BigInteger, primary_key=True, foreign_key="repository.id")
+    tag: str = Field(sa_type=text(128), primary_key=True)
+    source: int | None = Field(sa_type=BigInteger)
+    made_id: int | None = Field(sa_type=BigInteger)
+    fresh: bool = Field(sa_type=Boolean)
+
+
+class MadeList(SQLModel, table=True):
+    """A list of referrers that the registry made and serves in place of the one that a client pushed to the tag.
+
+    `replaced`: since when another one is served; it can be read by its digest for a while, by those who were told it.
+    `outlived`: a client has pushed to the tag since this was first made."""
+
+    __tablename__ = "made_list"
+    __table_args__ = (
+        Index(None, "repository_id", "digest"),
+        Index(None, "repository_id", "tag", "replaced"),
+        Index(None, "replaced"),
+    )
+
+    id: int = Field(sa_column=identity())
+    repository_id: int = Field(sa_type=BigInteger, foreign_key="repository.id")
+    tag: str = Field(sa_type=text(128))
+    digest: str = Field(sa_type=DIGEST)
+    media_type: str = Field(sa_type=MEDIA_TYPE)
+    size: int = Field(sa_type=BigInteger)
+    replaced: int | None = Field(sa_type=BigInteger)
+    outlived: bool = Field(sa_type=Boolean)
+    body: bytes = Field(sa_type=BYTES)
+
+
+class OmittedReferrer(SQLModel, table=True):
+    """A referrer that stays out of a list: a client left it out on purpose, or it was deleted."""
+
+    __tablename__ = "omitted_referrer"
+    __table_args__ = (Index(None, "since"), CLUSTERED)
+
+    repository_id: int = Field(sa_type=BigInteger, primary_key=True, foreign_key="repository.id")
+    tag: str = Field(sa_type=text(128), primary_key=True)
+    digest: str = Field(sa_type=DIGEST, primary_key=True)
+    since: int = Field(sa_type=BigInteger)
+
+
+class OfferedReferrer(SQLModel, table=True):
+    """A referrer that was lately added to a list by the registry, so that others may list it before its own client."""
+
+    __tablename__ = "offered_referrer"
+    __table_args__ = (Index(None, "since"), CLUSTERED)
+
+    repository_id: int = Field(sa_type=BigInteger, primary_key=True, foreign_key="repository.id")
+    tag: str = Field(sa_type=text(128), primary_key=True)
+    digest: str = Field(sa_type=DIGEST, primary_key=True)
+    since: int = Field(sa_type=BigInteger)
 
 
 class Upload(SQLModel, table=True):

@@ -20,7 +20,7 @@ from registry.files import make_folder
 from registry.models import SESSION_TABLES, TABLES
 from registry.sqlite import sqlite_path
 
-HEADS = {"registry": "registry_0002", "uploads": "uploads_0002"}
+HEADS = {"registry": "registry_0003", "uploads": "uploads_0002"}
 """The newest revision of each line."""
 
 FOLDER = Path(__file__).parent

@@ -4,21 +4,21 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, exists, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy import join as join_tables
 
 from registry import clock
 from registry.conditions import Precondition
 from registry.database import Command, Database, Query, Session, insertion
 from registry.errors import BlobUnknown, StorageFull, Unavailable
-from registry.models import Blob, BlobContent, Descriptor, Manifest, Repository, RepositoryBlob, table
+from registry.models import Blob, BlobContent, Descriptor, Repository, RepositoryBlob, table
 from registry.names import Digest, RepositoryName
 from registry.services import repositories
 from registry.storage.driver import Driver, KeyUnknown, StoreFull
 
 repository, blob, member = table(Repository), table(Blob), table(RepositoryBlob)
 content = table(BlobContent)
-manifest, descriptor = table(Manifest), table(Descriptor)
+descriptor = table(Descriptor)
 
 RENEW_AFTER = clock.microseconds(timedelta(hours=1))
 """A promise is written down again only when the last one is this old: a HEAD should not cost a commit each time."""
@@ -75,9 +75,10 @@ LEAVE = Command(delete(member).where(member.c.repository_id == bindparam("of"), 
 ARRIVED = Command(
     update(descriptor)
     .where(
-        descriptor.c.blob_id.is_(None),
+        descriptor.c.repository_id == bindparam("held_by"),
         descriptor.c.digest == bindparam("of"),
-        exists().where(manifest.c.id == descriptor.c.manifest_id, manifest.c.repository_id == bindparam("held_by")),
+        descriptor.c.blob_id.is_(None),
+        descriptor.c.child_id.is_(None),
     )
     .values(blob_id=bindparam("arrived"))
 )

@@ -1,107 +1,286 @@
-"""The client-maintained referrers list: a tag `sha256-<hex>` that points to an index (R-170).
+"""The lists of referrers that clients keep under a tag, `sha256-<hex>` (R-170): stored as pushed, completed when read.
 
-Clients race on it: each reads the list, adds its own entry and pushes it back. So where such a tag exists, the registry
-keeps it equal to what the referrers API answers, in the same transaction as the change: no entry is ever lost.
+Clients race on such a list: each reads it, adds its own entry and pushes it back. So what the tag serves is worked out
+when it is read, from what was pushed last and the referrers that there are: no entry is ever lost, and a push of a
+referrer costs nothing but a mark. What was worked out is kept as rows that can be thrown away at any time: after a
+crash between any two transactions they are out of date, marked as such, or as they should be.
 """
 
-import json
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import asyncio
+from datetime import timedelta
 
-import orjson
-from sqlalchemy import bindparam, select
-
-from registry import hashing
-from registry.database import Query, Session
-from registry.models import Manifest, Tag, table
-from registry.names import Digest
+from registry import clock, hashing
+from registry.database import Database, Session
+from registry.errors import StorageFull, Unavailable
+from registry.names import ALGORITHMS, Digest, RepositoryName
 from registry.names import Tag as TagName
-from registry.services import documents
+from registry.services import fallback_rows as rows
+from registry.services import repositories, tags
 from registry.services.documents import INDEXES, Document
+from registry.services.fallback_merge import Source, is_list_tag, listed, merge, subjects
+from registry.services.fallback_rows import FoundList, Served
 
-manifest, tag = table(Manifest), table(Tag)
+PATIENCE = 1.0
+"""Seconds that a reader waits for a list to be written down; then it is given the one that the client pushed."""
 
+GRACE = clock.microseconds(timedelta(minutes=10))
+"""How long a list can be read by its digest after the tag serves another: clients HEAD the tag, then GET the digest."""
 
-class Index(NamedTuple):
-    """The index that a fallback tag points to."""
+MOST_REPLACED = 4
+"""Replaced lists of a tag that are kept so long; more only for those who are in between those two requests."""
+RECENT, MOST_RECENT = clock.microseconds(timedelta(seconds=2)), 16
 
-    media_type: str
-    body: bytes
-
-
-class Changed(NamedTuple):
-    """A fallback tag, and the index that it is to point to."""
-
-    tag: TagName
-    document: Document
-
-
-INDEX = Query(
-    select(manifest.c.media_type, manifest.c.body)
-    .join_from(tag, manifest, manifest.c.id == tag.c.manifest_id)
-    .where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("name")),
-    Index,
-)
-# A tag holds only the first 64 characters of a longer digest.
-REFERRERS = Query(
-    select(manifest.c.referrer)
-    .where(
-        manifest.c.repository_id == bindparam("of"),
-        manifest.c.subject >= bindparam("first"),
-        manifest.c.subject < bindparam("beyond"),
-    )
-    .order_by(manifest.c.subject, manifest.c.id)
-    .limit(bindparam("most")),
-    bytes,
-)
-MOST = 4096
+SWEPT_AT_ONCE = 500
+"""Rows that one transaction of the sweep looks at."""
 
 
-def after_put(
-    session: Session, repository_id: int, document: Document, tagged: Sequence[TagName], limit: int
-) -> Iterator[Changed]:
-    """What follows for fallback tags from a push: of a referrer, or of a fallback tag itself."""
-    if document.referrer is not None and document.subject is not None:
-        yield from merged(session, repository_id, document.subject.fallback_tag, [document.referrer], None, limit)
-    if document.media_type not in INDEXES:
-        return
-    for name in tagged:
-        algorithm, _, encoded = name.partition("-")
-        if algorithm not in ("sha256", "sha512") or len(encoded) != 64:
-            continue
-        prefix = f"{algorithm}:{encoded}"
-        entries = session.all(REFERRERS, of=repository_id, first=prefix, beyond=prefix + "~", most=MOST)
-        yield from merged(session, repository_id, name, entries, None, limit)
+AS_PUSHED = Served()
 
 
-def after_delete(
-    session: Session, repository_id: int, subject: str | None, digest: str, limit: int
-) -> Iterator[Changed]:
-    """What follows from the deletion of a manifest that had this subject."""
-    if subject is not None:
-        yield from merged(session, repository_id, Digest(subject).fallback_tag, [], digest, limit)
+class Lists:
+    """What the list tags of all repositories serve."""
+
+    def __init__(self, database: Database, *, limit: int, read_only: bool) -> None:
+        """`limit`: bytes of the largest list that is made."""
+        self._database = database
+        self._limit = limit
+        self._read_only = read_only
+
+    async def served(self, name: RepositoryName, tag: TagName, *, body: bool) -> Served:
+        """What the tag, which points to an index, serves; never an error where it cannot be written down."""
+        query = rows.FRESH if body else rows.FRESH_HEAD
+        fresh = await self._database.lookup(query, within=name, reference=tag)
+        if fresh is not None:
+            return fresh
+        if self._read_only:
+            return AS_PUSHED
+        making = asyncio.ensure_future(self._database.run(serve, name, tag, self._limit))
+        making.add_done_callback(seen)
+        await asyncio.wait([making], timeout=PATIENCE)
+        try:
+            return making.result()
+        except (asyncio.InvalidStateError, StorageFull, Unavailable):
+            return AS_PUSHED
+
+    async def get_or_none(self, name: RepositoryName, digest: Digest, *, body: bool) -> FoundList | None:
+        """The list that was made and has this digest."""
+        query = rows.MADE if body else rows.MADE_HEAD
+        return await self._database.lookup(query, within=name, reference=digest)
+
+    async def sweep(self) -> None:
+        """Drop what has been kept longer than its time."""
+        while await self._database.run(sweep, clock.now() - GRACE):
+            pass
 
 
-def merged(
-    session: Session, repository_id: int, name: TagName, entries: list[bytes], gone: str | None, limit: int
-) -> Iterator[Changed]:
-    """The tag's index with the entries and without the one that is gone, if there is such a tag and that is news."""
-    index = session.first(INDEX, of=repository_id, name=name)
-    if index is None or index.media_type not in INDEXES:
-        return
-    body = merge(index.body, entries, gone)
-    if body is not None and len(body) <= limit:
-        yield Changed(name, documents.parse(body, hashing.digest_of(body), index.media_type))
+def seen(making: asyncio.Future[Served]) -> None:
+    """Nobody may be waiting any more for what went wrong."""
+    if not making.cancelled():
+        making.exception()
 
 
-def merge(index: bytes, entries: list[bytes], gone: str | None) -> bytes | None:
-    """The index with what it lacks of the entries, without `gone`; None: it is as it should be."""
-    fields = documents.load(index)
-    listed = fields.get("manifests") or []
-    kept = [entry for entry in listed if entry.get("digest") != gone]
-    digests = {entry.get("digest") for entry in kept}
-    added = [entry for entry in map(orjson.loads, entries) if entry["digest"] not in digests]
-    if len(kept) == len(listed) and not added:
+# Reading
+
+
+def serve(session: Session, name: RepositoryName, tag: TagName, limit: int) -> Served:
+    repository_id = session.first(repositories.FIND, name=name)
+    return AS_PUSHED if repository_id is None else current(session, repository_id, tag, limit)
+
+
+def current(session: Session, repository_id: int, tag: TagName, limit: int) -> Served:
+    """What the tag serves, worked out and kept if that is not known."""
+    state = session.first(rows.STATE, of=repository_id, called=tag)
+    if state is None:
+        return AS_PUSHED
+    if state.fresh and state.source == state.target:
+        return (None if state.made_id is None else session.first(rows.MADE_BY_ID, this=state.made_id)) or AS_PUSHED
+    source = session.first(rows.SOURCE, this=state.target)
+    if source is None or source.media_type not in INDEXES:
+        return AS_PUSHED
+    return keep(session, repository_id, tag, state.target, source, complete(session, repository_id, tag, source, limit))
+
+
+def complete(session: Session, repository_id: int, tag: TagName, source: Source, limit: int) -> bytes | None:
+    """The list as it should be; None: as the client pushed it, or it is none, or it would be too large."""
+    # More would not fit into a list: what identifies a referrer takes more than 128 bytes.
+    most = limit // 128
+    known = session.all(rows.REFERRERS, of=repository_id, most=most + 1, **subjects(tag))
+    if len(known) > most:
         return None
-    # Not by orjson, which cannot write every number that a client may have put there.
-    return json.dumps({**fields, "manifests": kept + added}, ensure_ascii=False, separators=(",", ":")).encode()
+    omitted = frozenset(session.all(rows.OMITTED, of=repository_id, called=tag))
+    merged = merge(tag, source, known, omitted)
+    if merged is None or sum(referrer.size for referrer in merged.lacking) + len(source.body) > 2 * limit:
+        return None
+    body = merged.written([session.first(rows.ENTRY, this=referrer.id) or b"{}" for referrer in merged.lacking])
+    if len(body) > limit:
+        return None
+    offer(session, repository_id, tag, [referrer.digest for referrer in merged.lacking])
+    return body
+
+
+def keep(session: Session, repository_id: int, tag: TagName, target: int, source: Source, body: bytes | None) -> Served:
+    """Remember what the tag serves while it points to this target and nothing happens to its referrers."""
+    session.execute(rows.REPLACE, of=repository_id, called=tag, now=clock.now())
+    served, made_id = AS_PUSHED, None
+    if body is not None:
+        digest = hashing.digest_of(body)
+        served = Served(digest, len(body), body)
+        made_id = session.first(rows.SAME, of=repository_id, called=tag, digest=digest)
+        if made_id is None:
+            made_id = session.insert(
+                rows.INSERT_MADE,
+                repository_id=repository_id,
+                tag=tag,
+                digest=digest,
+                media_type=source.media_type,
+                size=len(body),
+                replaced=None,
+                outlived=False,
+                body=body,
+            )
+        else:
+            session.execute(rows.REVIVE, this=made_id, pushed_as=source.media_type)
+    if session.execute(rows.SETTLE, of=repository_id, called=tag, target=target, made=made_id) == 0:
+        session.execute(
+            rows.INSERT_LIST, repository_id=repository_id, tag=tag, source=target, made_id=made_id, fresh=True
+        )
+    prune(session, repository_id, tag)
+    return served
+
+
+def prune(session: Session, repository_id: int, tag: TagName) -> None:
+    """Drop the replaced lists that are too many or too old."""
+    now = clock.now()
+    for position, (made_id, replaced) in enumerate(session.all(rows.REPLACED, of=repository_id, called=tag)):
+        most = MOST_RECENT if now - replaced < RECENT else MOST_REPLACED
+        if position >= most or now - replaced > GRACE:
+            session.execute(rows.DROP_MADE, this=made_id)
+
+
+def offer(session: Session, repository_id: int, tag: TagName, digests: list[str]) -> None:
+    """Remember that others may know of these referrers from the list before their own clients have listed them."""
+    known = frozenset(session.all(rows.OFFERED, of=repository_id, called=tag)) if digests else frozenset()
+    new = [digest for digest in digests if digest not in known]
+    if new:
+        where = {"repository_id": repository_id, "tag": tag, "since": clock.now()}
+        session.execute_many(rows.OFFER, [{**where, "digest": digest} for digest in new])
+
+
+# What pushes and deletions mean for lists
+
+
+def attached(session: Session, repository_id: int, document: Document) -> None:
+    """A manifest was pushed: if it is a referrer, the list of its subject has to be worked out anew."""
+    if document.subject is None or document.subject.algorithm not in ALGORITHMS:
+        return
+    tag = document.subject.fallback_tag
+    if session.execute(rows.MARK, of=repository_id, called=tag):
+        session.execute(rows.ADMIT, of=repository_id, called=tag, entry=document.digest)
+
+
+def detached(session: Session, repository_id: int, subject: str | None, digest: str) -> None:
+    """A manifest with this subject was deleted: its entry leaves the list, also if a client that read it before
+    pushes it once more."""
+    if subject is None or Digest(subject).algorithm not in ALGORITHMS:
+        return
+    tag = Digest(subject).fallback_tag
+    if session.execute(rows.MARK, of=repository_id, called=tag):
+        omit(session, repository_id, tag, digest)
+
+
+def pushed(session: Session, repository_id: int, tag: TagName, document: Document) -> None:
+    """A client is about to let the tag point to this manifest."""
+    if not is_list_tag(tag):
+        return
+    outlive(session, repository_id, tag)
+    if document.media_type in INDEXES:
+        new = frozenset(link.digest for link in document.links)
+        for digest in session.all(rows.OMITTED, of=repository_id, called=tag):
+            # One that was deleted stays out until it is pushed: the client may have read the list before.
+            if digest in new and is_referrer(session, repository_id, tag, digest):
+                session.execute(rows.ADMIT, of=repository_id, called=tag, entry=digest)
+        for digest in left_out(session, repository_id, tag, new):
+            omit(session, repository_id, tag, digest)
+    if session.execute(rows.MARK, of=repository_id, called=tag) == 0 and document.media_type in INDEXES:
+        session.execute(rows.INSERT_LIST, repository_id=repository_id, tag=tag, source=None, made_id=None, fresh=False)
+
+
+def left_out(session: Session, repository_id: int, tag: TagName, new: frozenset[str]) -> list[str]:
+    """The referrers that a client takes out of its list on purpose, by pushing one that has these entries.
+
+    It looks much the same when a client that has read the list long ago adds its own entry, after others have done
+    so for it. They can know that entry only from a list that was made; so a list that has such an entry takes
+    nothing out."""
+    old = frozenset(session.all(rows.LISTED, of=repository_id, called=tag))
+    missing = old - new
+    if not new < old or (len(new) == 1 and len(missing) > 1):
+        return []
+    offered = frozenset(session.all(rows.OFFERED, of=repository_id, called=tag))
+    if new & offered:
+        return []
+    if any(listed(body) == new for body in session.all(rows.BODIES, of=repository_id, called=tag)):
+        return []
+    return [digest for digest in missing if is_referrer(session, repository_id, tag, digest)]
+
+
+def is_referrer(session: Session, repository_id: int, tag: TagName, digest: str) -> bool:
+    return session.first(rows.IS_REFERRER, of=repository_id, digest=digest, **subjects(tag)) is not None
+
+
+def omit(session: Session, repository_id: int, tag: TagName, digest: str) -> None:
+    now = clock.now()
+    if session.execute(rows.OMIT_AGAIN, of=repository_id, called=tag, entry=digest, now=now) == 0:
+        session.execute(rows.OMIT, repository_id=repository_id, tag=tag, digest=digest, since=now)
+
+
+def outlive(session: Session, repository_id: int, tag: TagName) -> None:
+    """The lists that were made for the tag are no longer what it serves, nor what a deletion of it means."""
+    session.execute(rows.REPLACE, of=repository_id, called=tag, now=clock.now())
+    session.execute(rows.OUTLIVE, of=repository_id, called=tag)
+
+
+def untagged(session: Session, repository_id: int, tag: str) -> None:
+    """The tag was deleted. What was made for it can be read by digest for a while, as a manifest could."""
+    if is_list_tag(tag):
+        outlive(session, repository_id, TagName(tag))
+        for forget in (rows.FORGET_LIST, rows.FORGET_OMITTED, rows.FORGET_OFFERED):
+            session.execute(forget, of=repository_id, called=tag)
+
+
+def made(session: Session, repository_id: int, digest: str) -> bool:
+    """Whether a list that was made has this digest."""
+    return session.first(rows.MADE_HERE, of=repository_id, digest=digest) is not None
+
+
+def removed(session: Session, repository_id: int, digest: str, *, tag_too: bool) -> bool:
+    """Drop the lists of this digest, and `tag_too` the tags that serve them; whether there was one.
+
+    A client that keeps a list pushes a shorter one and then deletes the one that it had read: that tag stays."""
+    found = session.all(rows.MADE_HERE, of=repository_id, digest=digest)
+    for each in found:
+        session.execute(rows.DROP_MADE, this=each.id)
+        session.execute(rows.MARK, of=repository_id, called=each.tag)
+        if tag_too and each.replaced is None and not each.outlived:
+            tags.remove(session, repository_id, each.tag)
+            untagged(session, repository_id, each.tag)
+    return bool(found)
+
+
+def sweep(session: Session, before: int) -> bool:
+    """Drop some of what is older; whether there may be more."""
+    lists = session.all(rows.OLD_MADE, before=before, most=SWEPT_AT_ONCE)
+    for made_id in lists:
+        session.execute(rows.DROP_MADE, this=made_id)
+    offered = session.all(rows.OLD_OFFERED, before=before, most=SWEPT_AT_ONCE)
+    session.execute_many(rows.WITHDRAW, [entry._asdict() for entry in offered])
+    omitted = session.all(rows.OLD_OMITTED, before=before, most=SWEPT_AT_ONCE)
+    for entry in omitted:
+        # What is there, or still stands in the list that the client pushed, has to be kept out for longer.
+        values = entry._asdict()
+        if session.first(rows.STILL_THERE, of=entry.of, entry=entry.entry) or session.first(
+            rows.STILL_LISTED, **values
+        ):
+            session.execute(rows.OMIT_AGAIN, **values, now=clock.now())
+        else:
+            session.execute(rows.ADMIT, **values)
+    return max(len(lists), len(offered), len(omitted)) == SWEPT_AT_ONCE

@@ -4,20 +4,25 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, exists, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from registry import clock, hashing
-from registry.conditions import Precondition
+from registry.conditions import NO_PRECONDITION, Precondition
 from registry.database import Command, Database, Query, Session, insertion
 from registry.errors import DigestInvalid, ManifestBlobUnknown, ManifestUnknown
 from registry.models import Blob, Descriptor, Manifest, Repository, RepositoryBlob, Tag, table
 from registry.names import Digest, Reference, RepositoryName
 from registry.names import Tag as TagName
 from registry.services import documents, fallback, repositories, tags
-from registry.services.documents import Document
+from registry.services.documents import INDEXES, Document
+from registry.services.fallback import Lists
+from registry.services.fallback_merge import is_list_tag
 
 repository, manifest, tag = table(Repository), table(Manifest), table(Tag)
 blob, member, descriptor = table(Blob), table(RepositoryBlob), table(Descriptor)
+
+PORTION = 1000
+"""Tags, or entries of indexes, that one transaction of a deletion changes: some milliseconds."""
 
 PARSED_ON_THE_LOOP = 64 * 1024
 """Bytes of a manifest that are parsed sooner than a thread would have been woken."""
@@ -45,6 +50,14 @@ class Target(NamedTuple):
     id: int
     digest: str
     subject: str | None
+    media_type: str
+
+
+class Place(NamedTuple):
+    """Where a descriptor stands."""
+
+    within: int
+    at: int
 
 
 HEAD = (manifest.c.digest, manifest.c.media_type, manifest.c.size)
@@ -65,7 +78,7 @@ HEAD_BY_DIGEST = Query(select(*HEAD).where(*BY_DIGEST), Head)
 FIND_BY_TAG = Query(select(*WHOLE).where(*BY_TAG), FoundManifest)
 FIND_BY_DIGEST = Query(select(*WHOLE).where(*BY_DIGEST), FoundManifest)
 TARGET = Query(
-    select(manifest.c.id, manifest.c.digest, manifest.c.subject).where(
+    select(manifest.c.id, manifest.c.digest, manifest.c.subject, manifest.c.media_type).where(
         manifest.c.repository_id == bindparam("of"), manifest.c.digest == bindparam("digest")
     ),
     Target,
@@ -88,36 +101,67 @@ BLOB_HERE = Query(
 ARRIVED = Command(
     update(descriptor)
     .where(
-        descriptor.c.child_id.is_(None),
+        descriptor.c.repository_id == bindparam("held_by"),
         descriptor.c.digest == bindparam("of"),
+        descriptor.c.blob_id.is_(None),
+        descriptor.c.child_id.is_(None),
         descriptor.c.role == documents.CHILD,
-        exists().where(manifest.c.id == descriptor.c.manifest_id, manifest.c.repository_id == bindparam("held_by")),
     )
     .values(child_id=bindparam("arrived"))
+)
+REFERRING = Query(
+    select(descriptor.c.manifest_id, descriptor.c.position)
+    .where(descriptor.c.child_id == bindparam("child"))
+    .limit(bindparam("most")),
+    Place,
+)
+RELEASE = Command(
+    update(descriptor)
+    .where(descriptor.c.manifest_id == bindparam("within"), descriptor.c.position == bindparam("at"))
+    .values(child_id=None)
 )
 
 
 class Manifests:
     """The manifests of all repositories."""
 
-    def __init__(self, database: Database, *, sparse: bool, types: Sequence[str], limit: int) -> None:
+    def __init__(self, database: Database, lists: Lists, *, sparse: bool, types: Sequence[str], limit: int) -> None:
         self._database = database
+        self._lists = lists
         self._sparse = sparse
         self._types = types
         self._limit = limit
 
     async def find(self, name: RepositoryName, reference: Reference) -> FoundManifest:
         """Raises `ManifestUnknown` for what is not in this repository (R-025)."""
-        query = FIND_BY_DIGEST if isinstance(reference, Digest) else FIND_BY_TAG
-        found = await self._database.lookup(query, within=name, reference=reference)
+        if isinstance(reference, Digest):
+            found = await self._database.lookup(FIND_BY_DIGEST, within=name, reference=reference)
+            if found is None:
+                listed = await self._lists.get_or_none(name, reference, body=True)
+                found = listed and FoundManifest(listed.digest, listed.media_type, listed.body)
+        else:
+            found = await self._database.lookup(FIND_BY_TAG, within=name, reference=reference)
+            if found is not None and found.media_type in INDEXES and is_list_tag(reference):
+                served = await self._lists.served(name, reference, body=True)
+                if served.digest is not None and served.body is not None:
+                    return FoundManifest(served.digest, found.media_type, served.body)
         if found is None:
             raise ManifestUnknown(reference)
         return found
 
     async def head(self, name: RepositoryName, reference: Reference) -> Head:
         """`find` without the body."""
-        query = HEAD_BY_DIGEST if isinstance(reference, Digest) else HEAD_BY_TAG
-        found = await self._database.lookup(query, within=name, reference=reference)
+        if isinstance(reference, Digest):
+            found = await self._database.lookup(HEAD_BY_DIGEST, within=name, reference=reference)
+            if found is None:
+                listed = await self._lists.get_or_none(name, reference, body=False)
+                found = listed and Head(listed.digest, listed.media_type, listed.size)
+        else:
+            found = await self._database.lookup(HEAD_BY_TAG, within=name, reference=reference)
+            if found is not None and found.media_type in INDEXES and is_list_tag(reference):
+                served = await self._lists.served(name, reference, body=False)
+                if served.digest is not None and served.size is not None:
+                    return Head(served.digest, found.media_type, served.size)
         if found is None:
             raise ManifestUnknown(reference)
         return found
@@ -151,9 +195,14 @@ class Manifests:
     async def remove(self, name: RepositoryName, reference: Reference, condition: Precondition) -> None:
         """Delete a tag alone (R-182), or a manifest and all its tags (R-184).
 
-        Raises `ManifestUnknown`, `PreconditionFailed`."""
-        function = remove if isinstance(reference, Digest) else untag
-        await self._database.run(function, name, reference, condition, self._limit)
+        Many tags go in portions, so that others can write in between, and the manifest last: after a crash the rest
+        can be deleted as it could before. Raises `ManifestUnknown`, `PreconditionFailed`."""
+        if isinstance(reference, Digest):
+            begun = False
+            while not await self._database.run(remove, name, reference, condition, begun):
+                begun = True
+        else:
+            await self._database.run(untag, name, reference, condition, self._limit)
 
 
 def put(
@@ -168,16 +217,25 @@ def put(
 ) -> None:
     repository_id = repositories.ensure(session, name)
     known = session.first(TARGET, of=repository_id, digest=document.digest)
-    if isinstance(reference, Digest):
-        condition.check(known.digest if known else None)
+    if not isinstance(reference, Digest):
+        condition.check(served(session, repository_id, reference, condition, limit))
+    elif known is not None or (condition != NO_PRECONDITION and fallback.made(session, repository_id, reference)):
+        condition.check(reference)
     else:
-        condition.check(session.first(tags.TARGET, of=repository_id, name=reference))
+        condition.check(None)
     manifest_id = store(session, repository_id, document, known, sparse)
     for name_of_tag in tagged:
+        fallback.pushed(session, repository_id, name_of_tag, document)
         tags.move(session, repository_id, name_of_tag, manifest_id, document.digest)
-    for changed in fallback.after_put(session, repository_id, document, tagged, limit):
-        merged = store(session, repository_id, changed.document, None, sparse=True)
-        tags.move(session, repository_id, changed.tag, merged, changed.document.digest)
+    fallback.attached(session, repository_id, document)
+
+
+def served(session: Session, repository_id: int, name: TagName, condition: Precondition, limit: int) -> str | None:
+    """The digest that a tag serves, for the condition to be checked; None: there is no such tag."""
+    target = session.first(tags.TARGET, of=repository_id, name=name)
+    if target is None or condition == NO_PRECONDITION or not is_list_tag(name):
+        return target
+    return fallback.current(session, repository_id, name, limit).digest or target
 
 
 def store(session: Session, repository_id: int, document: Document, known: Target | None, sparse: bool) -> int:
@@ -195,14 +253,16 @@ def store(session: Session, repository_id: int, document: Document, known: Targe
         repository_id=repository_id,
         digest=document.digest,
         media_type=document.media_type,
-        artifact_type=document.artifact_type,
+        artifact_type=document.artifact_type and documents.indexed(document.artifact_type),
         subject=document.subject,
         size=len(document.body),
         created=clock.now(),
         referrer=document.referrer,
         body=document.body,
     )
-    session.execute_many(DESCRIBE, [{"manifest_id": manifest_id, **link} for link in links])
+    session.execute_many(
+        DESCRIBE, [{"manifest_id": manifest_id, "repository_id": repository_id, **link} for link in links]
+    )
     session.execute(ARRIVED, of=document.digest, held_by=repository_id, arrived=manifest_id)
     repositories.show(session, repository_id)
     return manifest_id
@@ -224,7 +284,7 @@ def resolve(session: Session, repository_id: int, document: Document, sparse: bo
             {
                 "position": position,
                 "role": link.role,
-                "media_type": link.media_type,
+                "media_type": documents.indexed(link.media_type),
                 "digest": link.digest,
                 "size": link.size,
                 "blob_id": blob_id,
@@ -236,26 +296,43 @@ def resolve(session: Session, repository_id: int, document: Document, sparse: bo
     return links
 
 
-def remove(session: Session, name: RepositoryName, digest: Reference, condition: Precondition, limit: int) -> None:
+def remove(session: Session, name: RepositoryName, digest: Digest, condition: Precondition, begun: bool) -> bool:
+    """One portion of it; whether that was the last. `begun`: there was one before."""
     repository_id = session.first(repositories.FIND, name=name)
     found = None if repository_id is None else session.first(TARGET, of=repository_id, digest=digest)
-    condition.check(found.digest if found else None)
     if repository_id is None or found is None:
-        raise ManifestUnknown(digest)
-    for pointing in session.all(tags.POINTING, manifest_id=found.id):
-        tags.remove(session, repository_id, pointing)
-    # Its descriptors go with it; indexes that list it remember only its digest.
+        if begun:  # Somebody else was faster.
+            return True
+        made = repository_id is not None and fallback.made(session, repository_id, digest)
+        condition.check(digest if made else None)
+        if repository_id is None or not made:
+            raise ManifestUnknown(digest)
+        fallback.removed(session, repository_id, digest, tag_too=True)
+        return True
+    condition.check(found.digest)
+    pointing = session.all(tags.POINTING, manifest_id=found.id, most=PORTION)
+    tags.remove(session, repository_id, *pointing)
+    for tag_name in pointing:
+        fallback.untagged(session, repository_id, tag_name)
+    # Indexes that list it remember only its digest.
+    referring = session.all(REFERRING, child=found.id, most=PORTION)
+    session.execute_many(RELEASE, [place._asdict() for place in referring])
+    if len(pointing) == PORTION or len(referring) == PORTION:
+        return False
+    # Its descriptors go with it.
     session.execute(DELETE, this=found.id)
-    for changed in fallback.after_delete(session, repository_id, found.subject, found.digest, limit):
-        merged = store(session, repository_id, changed.document, None, sparse=True)
-        tags.move(session, repository_id, changed.tag, merged, changed.document.digest)
+    fallback.detached(session, repository_id, found.subject, found.digest)
+    if found.media_type in INDEXES:
+        fallback.removed(session, repository_id, found.digest, tag_too=False)
     repositories.hide_if_empty(session, repository_id)
+    return True
 
 
-def untag(session: Session, name: RepositoryName, called: Reference, condition: Precondition, _: int) -> None:
+def untag(session: Session, name: RepositoryName, called: TagName, condition: Precondition, limit: int) -> None:
     repository_id = session.first(repositories.FIND, name=name)
-    target = None if repository_id is None else session.first(tags.TARGET, of=repository_id, name=called)
+    target = None if repository_id is None else served(session, repository_id, called, condition, limit)
     condition.check(target)
     if repository_id is None or target is None:
         raise ManifestUnknown(called)
     tags.remove(session, repository_id, called)
+    fallback.untagged(session, repository_id, called)

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, select
 from registry.database import Database, Query
 from registry.models import Manifest, table
 from registry.names import Digest, RepositoryName
-from registry.services import repositories
+from registry.services import documents, repositories
 
 manifest = table(Manifest)
 
@@ -58,7 +58,7 @@ class Referrers:
             return Page([], None)
         wanted: dict[str, object] = {"of": repository_id, "subject": subject, "after": after}
         if artifact_type is not None:
-            wanted["artifact_type"] = artifact_type
+            wanted["artifact_type"] = documents.indexed(artifact_type)
         # The sizes first: an entry may carry megabytes of annotations.
         sizes = await self._database.lookup_all(
             SIZES if artifact_type is None else SIZES_OF_TYPE, most=MOST + 1, **wanted

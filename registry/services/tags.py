@@ -26,7 +26,10 @@ TARGET = Query(
     .where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("name")),
     str,
 )
-POINTING = Query(select(tag.c.name).where(tag.c.manifest_id == bindparam("manifest_id")), str)
+POINTING = Query(
+    select(tag.c.name).where(tag.c.manifest_id == bindparam("manifest_id")).limit(bindparam("most")),
+    str,
+)
 INSERT = insertion(Tag)
 MOVE = Command(
     update(tag)
@@ -65,7 +68,10 @@ def move(session: Session, repository_id: int, name: TagName, manifest_id: int, 
     session.insert(REMEMBER, repository_id=repository_id, name=name, digest=digest, at=now)
 
 
-def remove(session: Session, repository_id: int, name: str) -> None:
-    """Delete the tag; its manifest stays (R-182)."""
-    session.execute(DELETE, of=repository_id, called=name)
-    session.insert(REMEMBER, repository_id=repository_id, name=name, digest=None, at=clock.now())
+def remove(session: Session, repository_id: int, *names: str) -> None:
+    """Delete the tags; their manifests stay (R-182)."""
+    now = clock.now()
+    session.execute_many(DELETE, [{"of": repository_id, "called": name} for name in names])
+    session.execute_many(
+        REMEMBER, [{"repository_id": repository_id, "name": name, "digest": None, "at": now} for name in names]
+    )

@@ -156,6 +156,7 @@ class Filling:
             self.add(
                 Descriptor,
                 manifest_id=added,
+                repository_id=repository,
                 position=position,
                 role=link.role,
                 media_type=link.media_type,

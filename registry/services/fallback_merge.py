@@ -1,0 +1,81 @@
+"""What a list of referrers is, and what it lacks. Pure."""
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from registry import hashing
+
+LIST_TAG = re.compile(r"(sha256|sha512)-([0-9a-f]{64})")
+"""The tag of a subject's list: a tag holds only the first 64 characters of a longer digest."""
+
+
+class Source(NamedTuple):
+    """The index that the tag points to, as it was pushed."""
+
+    media_type: str
+    subject: str | None
+    body: bytes
+
+
+class Referrer(NamedTuple):
+    """A manifest with the subject; `size`: bytes of its entry."""
+
+    id: int
+    digest: str
+    size: int
+
+
+class Merged(NamedTuple):
+    """A list that has to be made: the client's fields, the entries of its own that stay, the referrers it lacks."""
+
+    fields: dict[str, Any]
+    kept: list[dict[str, Any]]
+    lacking: list[Referrer]
+
+    def written(self, entries: Sequence[bytes]) -> bytes:
+        """The list with these entries, of the referrers that it lacks."""
+        manifests = self.kept + [orjson.loads(entry) for entry in entries]
+        # Not by orjson, which cannot write every number that a client may have put there.
+        return json.dumps({**self.fields, "manifests": manifests}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def is_list_tag(tag: str) -> bool:
+    """Whether it has the form of a list's tag; whether it is one depends on what it points to."""
+    return LIST_TAG.fullmatch(tag) is not None
+
+
+def subjects(tag: str) -> dict[str, object]:
+    """The bounds of the digests whose list this tag is."""
+    first = tag.replace("-", ":", 1)
+    return {"first": first, "beyond": first + "~"}
+
+
+def merge(tag: str, source: Source, referrers: Sequence[Referrer], omitted: Collection[str]) -> Merged | None:
+    """What has to be made; None: the index is no list, or it has all that it should have and nothing else.
+
+    A list has no subject, is not itself the subject, and all its entries are referrers, but for those that are
+    `omitted` since they were deleted. Anything else is somebody's index that only has such a name."""
+    algorithm = tag.partition("-")[0]
+    if source.subject is not None or hashing.digest_of(source.body, algorithm).fallback_tag == tag:
+        return None
+    # Checked when it was pushed, which takes longer than reading it.
+    fields = json.loads(source.body)
+    entries: list[dict[str, Any]] = fields.get("manifests") or []
+    known = {referrer.digest for referrer in referrers}
+    kept = [entry for entry in entries if entry["digest"] in known]
+    if any(entry["digest"] not in known and entry["digest"] not in omitted for entry in entries):
+        return None
+    there = {entry["digest"] for entry in kept}
+    lacking = [each for each in referrers if each.digest not in there and each.digest not in omitted]
+    if not lacking and len(kept) == len(entries):
+        return None
+    return Merged(fields, kept, lacking)
+
+
+def listed(body: bytes) -> frozenset[str]:
+    """The digests of a list that was made."""
+    return frozenset(entry["digest"] for entry in json.loads(body)["manifests"])

@@ -1,0 +1,225 @@
+"""The statements of the lists of referrers that clients keep."""
+
+from typing import NamedTuple
+
+from sqlalchemy import and_, bindparam, delete, func, select, true, update
+from sqlalchemy import join as join_tables
+
+from registry.database import Command, Query, insertion
+from registry.models import (
+    Descriptor,
+    MadeList,
+    Manifest,
+    OfferedReferrer,
+    OmittedReferrer,
+    ReferrersList,
+    Repository,
+    Tag,
+    table,
+)
+from registry.services.documents import CHILD
+from registry.services.fallback_merge import Referrer, Source
+
+repository, manifest, descriptor, tag = table(Repository), table(Manifest), table(Descriptor), table(Tag)
+list_, made = table(ReferrersList), table(MadeList)
+omitted, offered = table(OmittedReferrer), table(OfferedReferrer)
+
+
+class State(NamedTuple):
+    """What a tag points to, and what is known of it as a list."""
+
+    target: int
+    source: int | None
+    made_id: int | None
+    fresh: bool | None
+
+
+class Made(NamedTuple):
+    """A list that was made."""
+
+    id: int
+    tag: str
+    replaced: int | None
+    outlived: bool
+
+
+class Replaced(NamedTuple):
+    """A list that was made, and since when another one is served."""
+
+    id: int
+    replaced: int
+
+
+class Entry(NamedTuple):
+    """A referrer that is treated apart, in the list of a repository's tag."""
+
+    of: int
+    called: str
+    entry: str
+
+
+class Served(NamedTuple):
+    """What a list's tag serves: a list that was made, or without digest what the client pushed. `size` in bytes."""
+
+    digest: str | None = None
+    size: int | None = None
+    body: bytes | None = None
+
+
+class FoundList(NamedTuple):
+    """A list that was made, by its digest; `size` in bytes."""
+
+    digest: str
+    media_type: str
+    size: int
+    body: bytes = b""
+
+
+# What is served
+
+UP_TO_DATE = (
+    repository.c.name == bindparam("within"),
+    tag.c.repository_id == repository.c.id,
+    tag.c.name == bindparam("reference"),
+    list_.c.repository_id == repository.c.id,
+    list_.c.tag == tag.c.name,
+    list_.c.source == tag.c.manifest_id,
+    list_.c.fresh == true(),
+)
+WITH_MADE = join_tables(list_, made, made.c.id == list_.c.made_id, isouter=True)
+FRESH_HEAD = Query(
+    select(made.c.digest, made.c.size).select_from(repository, tag, WITH_MADE).where(*UP_TO_DATE), Served
+)
+FRESH = Query(
+    select(made.c.digest, made.c.size, made.c.body).select_from(repository, tag, WITH_MADE).where(*UP_TO_DATE), Served
+)
+BY_DIGEST = (
+    repository.c.name == bindparam("within"),
+    made.c.repository_id == repository.c.id,
+    made.c.digest == bindparam("reference"),
+)
+MADE_HEAD = Query(select(made.c.digest, made.c.media_type, made.c.size).where(*BY_DIGEST), FoundList)
+MADE = Query(select(made.c.digest, made.c.media_type, made.c.size, made.c.body).where(*BY_DIGEST), FoundList)
+STATE = Query(
+    select(tag.c.manifest_id, list_.c.source, list_.c.made_id, list_.c.fresh)
+    .join_from(tag, list_, and_(list_.c.repository_id == tag.c.repository_id, list_.c.tag == tag.c.name), isouter=True)
+    .where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("called")),
+    State,
+)
+
+# What a list is made of
+
+OF_SUBJECT = (
+    manifest.c.repository_id == bindparam("of"),
+    manifest.c.subject >= bindparam("first"),
+    manifest.c.subject < bindparam("beyond"),
+)
+SOURCE = Query(
+    select(manifest.c.media_type, manifest.c.subject, manifest.c.body).where(manifest.c.id == bindparam("this")), Source
+)
+REFERRERS = Query(
+    select(manifest.c.id, manifest.c.digest, func.length(manifest.c.referrer))
+    .where(*OF_SUBJECT)
+    .order_by(manifest.c.subject, manifest.c.id)
+    .limit(bindparam("most")),
+    Referrer,
+)
+ENTRY = Query(select(manifest.c.referrer).where(manifest.c.id == bindparam("this")), bytes)
+IS_REFERRER = Query(select(manifest.c.id).where(*OF_SUBJECT, manifest.c.digest == bindparam("digest")), int)
+LISTED = Query(
+    select(descriptor.c.digest)
+    .join_from(tag, descriptor, descriptor.c.manifest_id == tag.c.manifest_id)
+    .where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("called"), descriptor.c.role == CHILD),
+    str,
+)
+
+# What is known of a list
+
+OF_LIST = (list_.c.repository_id == bindparam("of"), list_.c.tag == bindparam("called"))
+MARK = Command(update(list_).where(*OF_LIST).values(fresh=False))
+SETTLE = Command(
+    update(list_).where(*OF_LIST).values(source=bindparam("target"), made_id=bindparam("made"), fresh=True)
+)
+INSERT_LIST = insertion(ReferrersList)
+FORGET_LIST = Command(delete(list_).where(*OF_LIST))
+
+OF_TAG = (made.c.repository_id == bindparam("of"), made.c.tag == bindparam("called"))
+MADE_BY_ID = Query(select(made.c.digest, made.c.size, made.c.body).where(made.c.id == bindparam("this")), Served)
+MADE_HERE = Query(
+    select(made.c.id, made.c.tag, made.c.replaced, made.c.outlived).where(
+        made.c.repository_id == bindparam("of"), made.c.digest == bindparam("digest")
+    ),
+    Made,
+)
+SAME = Query(
+    select(made.c.id).where(
+        made.c.repository_id == bindparam("of"),
+        made.c.digest == bindparam("digest"),
+        made.c.tag == bindparam("called"),
+    ),
+    int,
+)
+BODIES = Query(select(made.c.body).where(*OF_TAG), bytes)
+REPLACED = Query(
+    select(made.c.id, made.c.replaced).where(*OF_TAG, made.c.replaced.is_not(None)).order_by(made.c.replaced.desc()),
+    Replaced,
+)
+INSERT_MADE = insertion(MadeList)
+REVIVE = Command(
+    update(made).where(made.c.id == bindparam("this")).values(replaced=None, media_type=bindparam("pushed_as"))
+)
+REPLACE = Command(update(made).where(*OF_TAG, made.c.replaced.is_(None)).values(replaced=bindparam("now")))
+OUTLIVE = Command(update(made).where(*OF_TAG).values(outlived=True))
+DROP_MADE = Command(delete(made).where(made.c.id == bindparam("this")))
+OLD_MADE = Query(
+    select(made.c.id).where(made.c.replaced < bindparam("before")).order_by(made.c.replaced).limit(bindparam("most")),
+    int,
+)
+
+# Referrers that are treated apart
+
+OF_OMITTED = (omitted.c.repository_id == bindparam("of"), omitted.c.tag == bindparam("called"))
+OMITTED = Query(select(omitted.c.digest).where(*OF_OMITTED), str)
+OMIT = insertion(OmittedReferrer)
+OMIT_AGAIN = Command(
+    update(omitted).where(*OF_OMITTED, omitted.c.digest == bindparam("entry")).values(since=bindparam("now"))
+)
+ADMIT = Command(delete(omitted).where(*OF_OMITTED, omitted.c.digest == bindparam("entry")))
+FORGET_OMITTED = Command(delete(omitted).where(*OF_OMITTED))
+OLD_OMITTED = Query(
+    select(omitted.c.repository_id, omitted.c.tag, omitted.c.digest)
+    .where(omitted.c.since < bindparam("before"))
+    .order_by(omitted.c.since)
+    .limit(bindparam("most")),
+    Entry,
+)
+STILL_THERE = Query(
+    select(manifest.c.id).where(manifest.c.repository_id == bindparam("of"), manifest.c.digest == bindparam("entry")),
+    int,
+)
+STILL_LISTED = Query(
+    select(tag.c.manifest_id)
+    .join_from(tag, descriptor, descriptor.c.manifest_id == tag.c.manifest_id)
+    .where(
+        tag.c.repository_id == bindparam("of"),
+        tag.c.name == bindparam("called"),
+        descriptor.c.repository_id == bindparam("of"),
+        descriptor.c.digest == bindparam("entry"),
+        descriptor.c.blob_id.is_(None),
+        descriptor.c.child_id.is_(None),
+    ),
+    int,
+)
+
+OF_OFFERED = (offered.c.repository_id == bindparam("of"), offered.c.tag == bindparam("called"))
+OFFERED = Query(select(offered.c.digest).where(*OF_OFFERED), str)
+OFFER = insertion(OfferedReferrer)
+WITHDRAW = Command(delete(offered).where(*OF_OFFERED, offered.c.digest == bindparam("entry")))
+FORGET_OFFERED = Command(delete(offered).where(*OF_OFFERED))
+OLD_OFFERED = Query(
+    select(offered.c.repository_id, offered.c.tag, offered.c.digest)
+    .where(offered.c.since < bindparam("before"))
+    .order_by(offered.c.since)
+    .limit(bindparam("most")),
+    Entry,
+)
