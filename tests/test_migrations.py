@@ -98,6 +98,55 @@ def test_what_the_first_revision_kept_is_kept(tmp_path: Path) -> None:
         assert connection.execute("SELECT id, size, content FROM upload").fetchall() == [("u", 3, None)]
 
 
+@pytest.mark.parametrize("revision", ["registry_0001", "registry_0002"])
+def test_descriptors_and_lists_of_older_revisions(tmp_path: Path, revision: str) -> None:
+    """Descriptors learn their repository and keep all else; tags that may be lists are known as such."""
+    settings = load({"data": tmp_path}, {}).settings
+    config = Config()
+    config.set_main_option("script_location", str(migrations.FOLDER))
+    config.set_main_option("sqlalchemy.url", settings.database_url)
+    command.upgrade(config, revision)
+    lists = ["sha256-" + "a" * 64, "sha512-" + "b" * 64]
+    with closing(sqlite3.connect(tmp_path / "registry.db")) as connection:
+        connection.executemany("INSERT INTO repository VALUES (?, ?, 1, 0)", [(3, "a"), (4, "b")])
+        connection.execute("INSERT INTO blob (id, digest, size, key, created) VALUES (5, 'sha256:blob', 1, 'aa/a', 0)")
+        columns = "(id, repository_id, digest, media_type, size, created, body)"
+        for number, repository in ((10, 3), (11, 3), (20, 4)):
+            row = [number, repository, f"sha256:{number}"]
+            connection.execute(f"INSERT INTO manifest {columns} VALUES (?, ?, ?, 'a/b', 2, 0, '{{}}')", row)
+        descriptors = [
+            (manifest, position, role, "a/b", digest, 1, blob, child)
+            for manifest in (20, 10)
+            for position, role, digest, blob, child in (
+                (0, "config", "sha256:blob", 5, None),
+                (1, "child", "sha256:11", None, 11),
+                *((number, "layer", f"sha256:absent{number}", None, None) for number in range(2, 5000)),
+            )
+        ]
+        connection.executemany("INSERT INTO descriptor VALUES (?, ?, ?, ?, ?, ?, ?, ?)", descriptors)
+        tags = [(3, name, 10) for name in (*lists, "v1", "sha256-" + "a" * 63, "sha256-" + "a" * 64 + ".sig")]
+        connection.executemany("INSERT INTO tag VALUES (?, ?, ?, 0)", tags)
+        connection.commit()
+    migrations.upgrade(settings)
+    with closing(sqlite3.connect(tmp_path / "registry.db")) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        found = connection.execute(
+            "SELECT manifest_id, position, role, media_type, digest, size, blob_id, child_id FROM descriptor"
+        ).fetchall()
+        assert sorted(found, key=str) == sorted(descriptors, key=str)
+        places = connection.execute("SELECT DISTINCT manifest_id, repository_id FROM descriptor ORDER BY 1").fetchall()
+        assert places == [(10, 3), (20, 4)]
+        assert connection.execute("SELECT tag, fresh FROM referrers_list ORDER BY tag").fetchall() == [
+            (name, 0) for name in lists
+        ]
+        connection.execute("DELETE FROM manifest WHERE id = 11")
+        assert connection.execute("SELECT count(*) FROM descriptor WHERE child_id = 11").fetchall() == [(0,)]
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute("DELETE FROM blob")
+
+
 def test_a_new_database_is_what_the_revisions_come_to(tmp_path: Path) -> None:
     """Columns, keys, constraints and indexes, by name: later revisions name them."""
     made, migrated = (load({"data": tmp_path / name}, {}).settings for name in ("made", "migrated"))

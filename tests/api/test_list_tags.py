@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from itertools import product
 from pathlib import Path
@@ -140,7 +140,7 @@ def test_what_a_client_takes_out_stays_out(http: httpx.Client, name: str, reads:
     for number in (A, E):
         attach(http, name, number)
     before, after = listing([entry(A), entry(E)]), listing([entry(A)])
-    steps = (
+    steps: tuple[Callable[[], bool], ...] = (
         lambda: keep(http, name, before).status_code == 201,
         lambda: keep(http, name, after).status_code == 201,
         lambda: delete(http, name, digest_of(before)) == 202,
@@ -166,7 +166,7 @@ def test_what_a_client_takes_out_of_a_list_that_was_made(
     before = json.loads(served(http, name))
     assert before["manifests"] == [entry(A), entry(E)]
     after = json.dumps(before | {"manifests": [entry(A)]}, separators=(",", ":") if compact else None).encode()
-    steps = (
+    steps: tuple[Callable[[], bool], ...] = (
         lambda: keep(http, name, after).status_code == 201,
         lambda: delete(http, name, digest_of(json.dumps(before, separators=(",", ":")).encode())) == 202,
         lambda: delete(http, name, digest_of(referrer(E))) == 202,
@@ -361,7 +361,7 @@ def rows(data: Path, statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement).fetchall()
 
 
-def wait_until(holds: Any, timeout: float = 10) -> None:
+def wait_until(holds: Callable[[], bool], timeout: float = 10) -> None:
     deadline = time.monotonic() + timeout
     while not holds():
         assert time.monotonic() < deadline

@@ -23,6 +23,9 @@ APP = "team/app"
 REFERRED = "team/referred"
 """Has subjects with many referrers, and with few."""
 
+AWAITED = b"not here yet"
+"""A blob that manifests may refer to before it is pushed."""
+
 TAGS_OF_A_MANIFEST = 10
 MOST_LAYERS = 1000
 
@@ -57,8 +60,8 @@ def subject(referrers: int) -> bytes:
     return image(annotations={"referrers": str(referrers)})
 
 
-def fill(data: Path, tags: int, repositories: int, referrers: Iterable[int]) -> None:
-    """Make the databases in this folder, of a registry that does not run yet."""
+def fill(data: Path, tags: int, repositories: int, referrers: Iterable[int], awaiting: int = 0) -> None:
+    """Make the databases in this folder, of a registry that does not run yet. `awaiting`: descriptors of `AWAITED`."""
     migrations.upgrade(load({"data": data}, {}).settings)
     with closing(sqlite3.connect(data / "registry.db")) as connection:
         filling = Filling(connection)
@@ -66,6 +69,8 @@ def fill(data: Path, tags: int, repositories: int, referrers: Iterable[int]) -> 
         for number in range(repositories):
             filling.repository(repository(number), number)
         filling.referred(referrers)
+        for number in range(awaiting // MOST_LAYERS):
+            filling.awaiting(f"awaiting/r{number:08}")
         filling.flush()
         connection.commit()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -128,6 +133,11 @@ class Filling:
             about = descriptor(subject(count), OCI_MANIFEST)
             for number in range(count):
                 self.store(added, image(annotations={"number": str(number)}, subject=about))
+
+    def awaiting(self, name: str) -> None:
+        """A manifest whose layers are not there."""
+        added = self.add(Repository, name=name, listed=True, created=0)
+        self.store(added, image(layers=[AWAITED] * MOST_LAYERS))
 
     def hold(self, repository: int, content: bytes) -> None:
         """A blob of the repository."""

@@ -21,6 +21,7 @@ from tests.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST, descriptor, di
 from tests.faults.client import open_socket
 from tests.scale.fill import (
     APP,
+    AWAITED,
     REFERRED,
     blob,
     child,
@@ -37,6 +38,7 @@ ALMOST_EMPTY = 200
 """Tags and repositories of the other registry: its pages have to be as long."""
 
 PAGE = 100
+AWAITING = 100_000
 MANY_REFERRERS, ONE_PAGE, FEW_REFERRERS = 10_000, 1000, 100
 GOAL = 1.2
 
@@ -152,6 +154,14 @@ def of_registry(full: Connection, empty: Connection, tags: int, repositories: in
     ]
 
 
+def arriving(full: Connection, empty: Connection) -> Row:
+    """What other repositories' manifests wait for is pushed to this one."""
+    head = f"POST /v2/{APP}/blobs/uploads/?digest={digest_of(AWAITED)} HTTP/1.1\r\nHost: flat\r\n"
+    request = f"{head}Content-Length: {len(AWAITED)}\r\n\r\n".encode() + AWAITED
+    title = f"push of a blob that {AWAITING:,} descriptors of other repositories name; none"
+    return Row(title, Side(full, lambda: request), Side(empty, lambda: request))
+
+
 def of_width(empty: Connection) -> list[Row]:
     """Linear: a descriptor among 1,000 costs what one among 100 does."""
     few, many = 100, 1000
@@ -225,12 +235,12 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         there, here = Path(folder, "full"), Path(folder, "empty")
-        fill(there, options.tags, options.repositories, [MANY_REFERRERS])
+        fill(there, options.tags, options.repositories, [MANY_REFERRERS], AWAITING)
         fill(here, min(options.tags, ALMOST_EMPTY), min(options.repositories, ALMOST_EMPTY), [ONE_PAGE, FEW_REFERRERS])
         with running(there, "--workers", "1") as server, running(here, "--workers", "1") as other:
             full, empty = Connection(server), Connection(other)
             rows = of_registry(full, empty, options.tags, options.repositories)
-            rows += of_width(empty) + of_referrers(full, empty, there)
+            rows += [arriving(full, empty)] + of_width(empty) + of_referrers(full, empty, there)
             measure(rows, 1)
             results = measure(rows, options.rounds)
     print(

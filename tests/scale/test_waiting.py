@@ -1,0 +1,122 @@
+"""No transaction keeps other writers waiting for long, however much there is to do."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.content import OCI_INDEX, digest_of, image, index, put_manifest
+from tests.server import Server, running
+
+MOST = 0.3
+"""Seconds that a small push may take meanwhile, on a machine that does other things too."""
+
+
+@contextmanager
+def small_pushes(server: Server) -> Iterator[list[float]]:
+    """One after the other until the block ends; how long each took. They reach whichever worker is free."""
+    stop, taken = threading.Event(), [0.0]
+    failures: list[int] = []
+
+    def push() -> None:
+        number = 0
+        while not stop.is_set():
+            with httpx.Client(base_url=server.url, timeout=60) as http:
+                started = time.monotonic()
+                answer = http.put(f"/v2/waiting/small/manifests/v{number}", content=image(b"%d" % number))
+                taken.append(time.monotonic() - started)
+                if answer.status_code != 201:
+                    failures.append(answer.status_code)
+            number += 1
+
+    thread = threading.Thread(target=push)
+    thread.start()
+    try:
+        yield taken
+    finally:
+        stop.set()
+        thread.join()
+    assert failures == []
+
+
+def tag_often(data: Path, name: str, count: int) -> None:
+    """Give the only manifest of the repository so many tags."""
+    with closing(sqlite3.connect(data / "registry.db")) as connection, connection:
+        numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})"
+        connection.execute(
+            f"{numbers} INSERT INTO tag (repository_id, name, manifest_id, moved)"
+            " SELECT r.id, printf('t%08d', i), m.id, 0 FROM n, repository r JOIN manifest m ON m.repository_id = r.id"
+            " WHERE r.name = ?",
+            [name],
+        )
+
+
+@pytest.mark.spec("MANIFEST-45", "MANIFEST-39")
+def test_a_manifest_with_many_tags_is_deleted(data: Path) -> None:
+    with running(data, "--workers", "2") as server, httpx.Client(base_url=server.url, timeout=120) as http:
+        body = image(annotations={"of": "many tags"})
+        put_manifest(http, "waiting/many", "latest", body)
+        tag_often(data, "waiting/many", 50_000)
+        path = f"/v2/waiting/many/manifests/{digest_of(body)}"
+        assert http.delete(path, headers={"if-match": '"sha256:other"'}).status_code == 412
+        with small_pushes(server) as taken:
+            assert http.delete(path, headers={"if-match": f'"{digest_of(body)}"'}).status_code == 202
+        assert len(taken) > 10
+        assert max(taken) < MOST
+        assert http.get(path).status_code == 404
+        assert http.get("/v2/waiting/many/tags/list").json()["tags"] == []
+        assert "waiting/many" not in http.get("/v2/_catalog").json()["repositories"]
+        with closing(sqlite3.connect(data / "registry.db")) as connection:
+            gone = connection.execute("SELECT count(*) FROM tag_history WHERE digest IS NULL").fetchall()
+            assert gone == [(50_001,)]
+
+
+@pytest.mark.spec("MANIFEST-45")
+def test_a_delete_that_was_cut_off_is_repeated(data: Path) -> None:
+    body = image(annotations={"of": "cut off"})
+    path = f"/v2/waiting/cut/manifests/{digest_of(body)}"
+    with running(data, "--workers", "1") as server, httpx.Client(base_url=server.url, timeout=60) as http:
+        put_manifest(http, "waiting/cut", "latest", body)
+    tag_often(data, "waiting/cut", 20_000)
+    server = Server(data, "--workers", "1").start()
+    with httpx.Client(base_url=server.url, timeout=60) as http:
+        threading.Thread(target=ask, args=(server.url, path), daemon=True).start()
+        deadline = time.monotonic() + 20
+        while http.get("/v2/waiting/cut/manifests/latest").status_code == 200 and time.monotonic() < deadline:
+            pass
+        server.kill()
+    with running(data, "--workers", "1") as server, httpx.Client(base_url=server.url, timeout=60) as http:
+        if http.get(path).status_code == 200:
+            assert http.get(path).content == body
+            assert http.delete(path).status_code == 202
+        assert http.get(path).status_code == 404
+        assert http.get("/v2/waiting/cut/tags/list").json()["tags"] == []
+
+
+def ask(url: str, path: str) -> None:
+    with suppress(httpx.HTTPError):
+        httpx.delete(url + path, timeout=60)
+
+
+@pytest.mark.spec("MANIFEST-45")
+def test_a_manifest_in_many_indexes_is_deleted(data: Path) -> None:
+    with running(data, "--workers", "2") as server, httpx.Client(base_url=server.url, timeout=120) as http:
+        child = image(annotations={"of": "many indexes"})
+        put_manifest(http, "waiting/child", "latest", child)
+        for number in range(10):
+            body = index([child] * 3_000, annotations={"number": str(number)})
+            assert put_manifest(http, "waiting/child", f"i{number}", body, OCI_INDEX).status_code == 201
+        with small_pushes(server) as taken:
+            assert http.delete(f"/v2/waiting/child/manifests/{digest_of(child)}").status_code == 202
+        assert max(taken) < MOST
+        with closing(sqlite3.connect(data / "registry.db")) as connection:
+            assert connection.execute("SELECT count(*) FROM descriptor WHERE child_id NOTNULL").fetchall() == [(0,)]
+        assert put_manifest(http, "waiting/child", "latest", child).status_code == 201
+        with closing(sqlite3.connect(data / "registry.db")) as connection:
+            linked = connection.execute("SELECT count(*) FROM descriptor WHERE child_id NOTNULL").fetchall()
+            assert linked == [(30_000,)]
