@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from registry import clock, hashing
 from registry.conditions import NO_PRECONDITION, Precondition
@@ -90,12 +90,27 @@ RETYPE = Command(
     .values(media_type=bindparam("pushed_as"), referrer=bindparam("entry"))
 )
 DELETE = Command(delete(manifest).where(manifest.c.id == bindparam("this")))
-DESCRIBE = insertion(Descriptor)
-BLOB_HERE = Query(
+HELD = (
     select(blob.c.id)
     .join_from(blob, member, member.c.blob_id == blob.c.id)
-    .where(member.c.repository_id == bindparam("of"), blob.c.digest == bindparam("digest")),
-    int,
+    .where(member.c.repository_id == bindparam("of"), blob.c.digest == bindparam("named"))
+)
+BLOB_HERE = Query(HELD, int)
+CHILD = select(manifest.c.id).where(
+    manifest.c.repository_id == bindparam("of"), manifest.c.digest == bindparam("named")
+)
+DESCRIPTOR: dict[str, BindParameter[object]] = {
+    column.name: bindparam(column.name) for column in descriptor.columns if column.name not in ("blob_id", "child_id")
+}
+# The rows that it refers to are looked up by the statement itself: a manifest may have thousands of descriptors.
+DESCRIBE = Command(insert(descriptor).values(**DESCRIPTOR, blob_id=HELD.scalar_subquery()))
+# An index may list blobs: build caches do.
+DESCRIBE_CHILD = Command(
+    insert(descriptor).values(
+        **DESCRIPTOR,
+        blob_id=HELD.where(~CHILD.exists()).scalar_subquery(),
+        child_id=CHILD.scalar_subquery(),
+    )
 )
 # The descriptors of this repository's indexes that were pushed before this manifest was.
 ARRIVED = Command(
@@ -240,14 +255,13 @@ def served(session: Session, repository_id: int, name: TagName, condition: Preco
 
 def store(session: Session, repository_id: int, document: Document, known: Target | None, sparse: bool) -> int:
     """The row of a manifest and of all it refers to."""
+    if not sparse:
+        require(session, repository_id, document)
     found = known or session.first(TARGET, of=repository_id, digest=document.digest)
     if found is not None:
         # The same bytes may be pushed as another type; the last push says how they are served (R-023).
         session.execute(RETYPE, this=found.id, pushed_as=document.media_type, entry=document.referrer)
-        if not sparse:
-            resolve(session, repository_id, document, sparse)
         return found.id
-    links = resolve(session, repository_id, document, sparse)
     manifest_id = session.insert(
         INSERT,
         repository_id=repository_id,
@@ -260,40 +274,40 @@ def store(session: Session, repository_id: int, document: Document, known: Targe
         referrer=document.referrer,
         body=document.body,
     )
-    session.execute_many(
-        DESCRIBE, [{"manifest_id": manifest_id, "repository_id": repository_id, **link} for link in links]
-    )
-    session.execute(ARRIVED, of=document.digest, held_by=repository_id, arrived=manifest_id)
-    repositories.show(session, repository_id)
-    return manifest_id
-
-
-def resolve(session: Session, repository_id: int, document: Document, sparse: bool) -> list[dict[str, object]]:
-    """What the manifest refers to, with the rows that are there. Raises `ManifestBlobUnknown` unless `sparse`."""
-    links: list[dict[str, object]] = []
-    missing: list[str] = []
-    for position, link in enumerate(document.links):
-        child = None
-        if link.role == documents.CHILD:
-            child = session.first(TARGET, of=repository_id, digest=link.digest)
-        # An index may list blobs: build caches do.
-        blob_id = session.first(BLOB_HERE, of=repository_id, digest=link.digest) if child is None else None
-        if child is None and blob_id is None and link.required:
-            missing.append(link.digest)
-        links.append(
+    for command, wanted in ((DESCRIBE, False), (DESCRIBE_CHILD, True)):
+        links = [
             {
+                "manifest_id": manifest_id,
+                "repository_id": repository_id,
                 "position": position,
                 "role": link.role,
                 "media_type": documents.indexed(link.media_type),
                 "digest": link.digest,
                 "size": link.size,
-                "blob_id": blob_id,
-                "child_id": child.id if child else None,
+                "of": repository_id,
+                "named": link.digest,
             }
-        )
-    if missing and not sparse:
+            for position, link in enumerate(document.links)
+            if (link.role == documents.CHILD) is wanted
+        ]
+        if links:
+            session.execute_many(command, links)
+    session.execute(ARRIVED, of=document.digest, held_by=repository_id, arrived=manifest_id)
+    repositories.show(session, repository_id)
+    return manifest_id
+
+
+def require(session: Session, repository_id: int, document: Document) -> None:
+    """Raises `ManifestBlobUnknown` for what it refers to and the repository does not hold."""
+    missing = [
+        link.digest
+        for link in document.links
+        if link.required
+        and (link.role != documents.CHILD or session.first(TARGET, of=repository_id, digest=link.digest) is None)
+        and session.first(BLOB_HERE, of=repository_id, named=link.digest) is None
+    ]
+    if missing:
         raise ManifestBlobUnknown(list(dict.fromkeys(missing)))
-    return links
 
 
 def remove(session: Session, name: RepositoryName, digest: Digest, condition: Precondition, begun: bool) -> bool:

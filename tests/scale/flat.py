@@ -240,7 +240,7 @@ def main() -> int:
         with running(there, "--workers", "1") as server, running(here, "--workers", "1") as other:
             full, empty = Connection(server), Connection(other)
             rows = of_registry(full, empty, options.tags, options.repositories)
-            rows += [arriving(full, empty)] + of_width(empty) + of_referrers(full, empty, there)
+            rows += [arriving(full, empty), *of_width(empty), *of_referrers(full, empty, there)]
             measure(rows, 1)
             results = measure(rows, options.rounds)
     print(

@@ -71,9 +71,9 @@ BUDGET = {
     "further PATCH, 1 MB":                    Cost(  3,   0,   2,   1,   1,    0,    0),
     "PUT that closes 3 MB in chunks":         Cost(  9,   1,   2,   2,   2,    0,    3),
     "mount":                                  Cost(  7,   1,   0,   1,   0,    0,    1),
-    "PUT manifest of 1 layer, its tag moves": Cost( 14,   1,   0,   1,   0,    0,    1),
-    "PUT manifest of 100 layers":             Cost(208,   1,   0,   1,   0,    0,    1),
-    "push of an image of 3 layers":           Cost( 74,   5,  20,   8,   9,    0,   11),
+    "PUT manifest of 1 layer, its tag moves": Cost( 12,   1,   0,   1,   0,    0,    1),
+    "PUT manifest of 100 layers":             Cost(107,   1,   0,   1,   0,    0,    1),
+    "push of an image of 3 layers":           Cost( 70,   5,  20,   8,   9,    0,   11),
 }  # fmt: skip
 
 
