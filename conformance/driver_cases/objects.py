@@ -135,6 +135,14 @@ class ObjectCases(Cases):
             assert await driver.size(key) == len(data)
             same(await fetch(driver, key), data)
 
+    async def test_put_replaces(self, driver: Driver) -> None:
+        """What stands under the name may be damaged; what is put was just verified."""
+        name = unique("object")
+        for data in (b"damaged", b"content", b"longer content", b"short"):
+            key = await driver.put(name, data)
+            assert await driver.size(key) == len(data)
+            same(await fetch(driver, key), data)
+
     async def test_put_again_while_reading(self, driver: Driver) -> None:
         name, data = unique("object"), content(20 * BLOCK)
         blocks = driver.read(await driver.put(name, data))

@@ -240,6 +240,14 @@ class ReadsUnknownAsNothing(MemoryDriver):
 
 
 @wrong
+class KeepsTheOld(MemoryDriver):
+    """A put onto a key that exists keeps what is there."""
+
+    async def put(self, name: str, content: bytes) -> str:
+        return name if name in self._objects else await super().put(name, content)
+
+
+@wrong
 class DeleteDoesNothing(MemoryDriver):
     """Delete does nothing."""
 

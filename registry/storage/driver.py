@@ -9,8 +9,8 @@ What every driver must hold
 1. *Durable.* When `put` or `finish` returns, the object survives `kill -9` and a power cut, under the key returned.
 2. *All or nothing.* No reader ever sees a part of an object: before `put` or `finish` has returned there may be
    nothing under the key, or the whole object, never less.
-3. *Immutable.* An object under a key never changes. `put` and `finish` onto a key that exists may keep the old
-   object or replace it by the new one, as the caller names content: both are the same bytes.
+3. *Immutable.* An object under a key never changes, as the caller names content. `put` and `finish` onto a key that
+   exists replace the old object by the new one, which was just verified: what the store has may be damaged.
 4. *No copying.* `finish` costs the same for 1 byte and for 100 GB. It returns the key under which the bytes stand,
    which need not be derived from the name: a store that cannot rename (S3, Swift) chooses its key at `begin`
    and returns that. The registry keeps the key in a row and asks for nothing else.
@@ -36,8 +36,9 @@ of times; the last one stored counts. Bytes appended after the last stored state
 
 Errors
 ------
-`KeyUnknown`, `UploadLost`, `UploadLocked`, `StoreFull`, or any other exception for a failure of the store; none of
-them may leave the driver unable to serve the next call.
+`KeyUnknown`, `ObjectDamaged`, `UploadLost`, `UploadLocked`, `StoreFull`, `errors.Unavailable` for a store that cannot
+be written to at the moment, or any other exception for a failure of it; none of them may leave the driver unable to
+serve the next call.
 """
 
 from abc import ABC, abstractmethod
@@ -61,6 +62,10 @@ class DriverError(Exception):
 
 class KeyUnknown(DriverError):
     """No object stands under this key."""
+
+
+class ObjectDamaged(DriverError):
+    """The object is shorter than what was asked for, or the store cannot read it any more."""
 
 
 class UploadLost(DriverError):
@@ -146,8 +151,8 @@ class Driver(ABC):
         """The object's bytes from `start` on, `length` of them (None: to the end), in blocks of at most `BLOCK`.
 
         An object deleted while it is read is read to its end, or the iterator raises. Yields nothing where `start`
-        is the object's size, and raises where the object is shorter than what was asked for: who reaches the end
-        has every byte. Raises `KeyUnknown` at the first step. Closed early, it lets go of all it holds."""
+        is the object's size. Raises `ObjectDamaged` where the object is shorter than what was asked for: who reaches
+        the end has every byte. Raises `KeyUnknown` at the first step. Closed early, it lets go of all it holds."""
 
     @abstractmethod
     async def delete(self, key: str) -> None:

@@ -10,17 +10,18 @@ the name.
 
 import asyncio
 import errno
-import fcntl
 import os
 import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
 from typing import ClassVar, ParamSpec, TypeVar
+
+import structlog
 
 from registry.errors import OperatorError
 from registry.files import ended, make_folder, push_out, read_cached, sync_folder, write_all
@@ -29,13 +30,15 @@ from registry.storage.driver import (
     Appender,
     Driver,
     KeyUnknown,
+    ObjectDamaged,
     Observer,
     Stat,
     State,
-    StoreFull,
-    UploadLocked,
     UploadLost,
 )
+from registry.storage.kernel import NO_ROOM, in_use, lock, modified, written
+
+log = structlog.get_logger("registry")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,26 +59,34 @@ class FilesystemDriver(Driver):
 
     volatile: ClassVar[bool] = True
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, read_only: bool = False) -> None:
+        """`read_only`: nothing will be stored, so that `open` need not find out whether it could be."""
         self.root = root.absolute()
+        self._read_only = read_only
         self._root = str(self.root)
         self._uploads = self.root / UPLOADS
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="storage")
         self._folders: set[Path] = set()
 
     async def open(self) -> None:
-        def prepare() -> None:
-            try:
-                make_folder(self._uploads)
-                probe = self._uploads / f"put-{secrets.token_hex(8)}"
-                probe.write_bytes(b"")
-                probe.unlink()
-            except OSError as error:
-                raise OperatorError(
-                    f"cannot write to the storage folder {self.root}: {error.strerror or error}"
-                ) from error
+        await self._thread(self._find if self._read_only else self._prepare)
 
-        await self._thread(prepare)
+    def _find(self) -> None:
+        if not self.root.is_dir():
+            raise OperatorError(f"there is no storage folder {self.root}")
+
+    def _prepare(self) -> None:
+        try:
+            make_folder(self._uploads)
+            probe = self._uploads / f"put-{secrets.token_hex(8)}"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            if error.errno in NO_ROOM and self._uploads.is_dir():
+                # What is there can be read and deleted, and a worker that died must be replaced.
+                log.warning("the storage folder is full", folder=str(self.root), reason=error.strerror)
+                return
+            raise OperatorError(f"cannot write to the storage folder {self.root}: {error.strerror or error}") from error
 
     async def close(self) -> None:
         self._threads.shutdown(wait=True)
@@ -91,8 +102,8 @@ class FilesystemDriver(Driver):
         target = self._path(name)
         temporary = self._uploads / f"put-{secrets.token_hex(16)}"
         try:
-            with full():
-                fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            with written():
+                fd = self._open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
                 try:
                     write_all(fd, content, 0)
                     os.fdatasync(fd)
@@ -100,7 +111,8 @@ class FilesystemDriver(Driver):
                     os.close(fd)
                 self._rename(temporary, target)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             raise
 
     async def size(self, key: str) -> int:
@@ -122,12 +134,19 @@ class FilesystemDriver(Driver):
             if not S_ISREG(stat.st_mode):
                 raise KeyUnknown(key)
             end = stat.st_size if length is None else start + length
+            if stat.st_size < end:
+                raise ObjectDamaged(f"{stat.st_size} bytes, not {end}")
             while start < end:
-                block = read_cached(fd, min(BLOCK, end - start), start)
-                if block is None:
-                    block = await self._thread(os.pread, fd, min(BLOCK, end - start), start)
+                try:
+                    block = read_cached(fd, min(BLOCK, end - start), start)
+                    if block is None:
+                        block = await self._thread(os.pread, fd, min(BLOCK, end - start), start)
+                except OSError as error:
+                    if error.errno != errno.EIO:
+                        raise
+                    raise ObjectDamaged(f"{error.strerror} at {start}") from error
                 if not block:
-                    raise OSError(errno.EIO, f"object is shorter than {end} bytes", key)
+                    raise ObjectDamaged(f"{start} bytes, not {end}")
                 start += len(block)
                 yield block
         finally:
@@ -187,7 +206,8 @@ class FilesystemDriver(Driver):
         upload = self._upload(state)
         fd = -1
         try:
-            fd = os.open(upload, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if size == 0 else 0), 0o644)
+            with written():
+                fd = self._open(upload, os.O_RDWR | (os.O_CREAT if size == 0 else 0))
             lock(fd, upload)
         except (FileNotFoundError, UploadLost):
             if fd >= 0:
@@ -205,7 +225,7 @@ class FilesystemDriver(Driver):
         try:
             if os.fstat(fd).st_size != size:
                 raise UploadLost(f"{upload.name} holds {os.fstat(fd).st_size} bytes, not {size}")
-            with full():
+            with written():
                 try:
                     os.fdatasync(fd)
                 except OSError as error:
@@ -220,11 +240,19 @@ class FilesystemDriver(Driver):
 
     async def abort(self, state: State) -> None:
         # Unlinking a large file frees its blocks, which takes a while.
-        await self._thread(self._upload(state).unlink, True)
+        await self._thread(self._remove, self._upload(state))
+
+    def _remove(self, upload: Path) -> None:
+        with written(), suppress(FileNotFoundError, NotADirectoryError):
+            upload.unlink()
 
     async def stale(self, before: float) -> AsyncIterator[State]:
         def old() -> list[str]:
-            with os.scandir(self._uploads) as entries:
+            try:
+                entries = os.scandir(self._uploads)
+            except FileNotFoundError:
+                return []
+            with entries:
                 found = [e for e in entries if KEY.fullmatch(e.name) and modified(e) < before]
                 return [e.name for e in found if not in_use(e.path)]
 
@@ -257,7 +285,13 @@ class FilesystemDriver(Driver):
     def _rename(self, source: Path, target: Path) -> None:
         """Give synced bytes their final name, and sync the folder that holds it."""
         self._folder(target.parent)
-        os.rename(source, target)
+        try:
+            os.rename(source, target)
+        except FileNotFoundError:
+            # Somebody has removed the folder since it was made.
+            self._folders.clear()
+            self._folder(target.parent)
+            os.rename(source, target)
         sync_folder(target.parent)
 
     def _folder(self, folder: Path) -> None:
@@ -271,11 +305,21 @@ class FilesystemDriver(Driver):
             sync_folder(folder.parent)
         self._folders.add(folder)
 
+    def _open(self, path: Path, flags: int) -> int:
+        """A file in the folder of the uploads, which is made again if somebody has removed it."""
+        try:
+            return os.open(path, flags | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:
+            if not flags & os.O_CREAT:
+                raise
+        make_folder(self._uploads)
+        return os.open(path, flags | os.O_CLOEXEC, 0o644)
+
     def _lock(self, state: State, offset: int) -> int:
         path = self._upload(state)
-        with full():
+        with written():
             try:
-                fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if offset == 0 else 0), 0o644)
+                fd = self._open(path, os.O_RDWR | (os.O_CREAT if offset == 0 else 0))
             except FileNotFoundError:
                 raise UploadLost(f"{path.name} is not there") from None
             try:
@@ -330,7 +374,7 @@ class FileAppender(Appender):
 
     def write_now(self, block: bytes | memoryview, observe: Observer) -> None:
         observe(block)
-        with full():
+        with written():
             write_all(self._fd, block, None)
         before, self._written = self._written, self._written + len(block)
         if before // PUSH_OUT != self._written // PUSH_OUT:
@@ -341,52 +385,6 @@ class FileAppender(Appender):
         return self._state
 
 
-def lock(fd: int, path: Path) -> None:
-    """Lock the upload's file for this process, and see that it still has its name."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UploadLocked(path.name) from None
-    with suppress(FileNotFoundError):
-        if os.path.samestat(os.fstat(fd), os.stat(path)):
-            return
-    raise UploadLost(f"{path.name} is not there")  # finished or aborted since it was opened
-
-
-def in_use(path: str) -> bool:
-    """Whether a request is at the upload, however slow its client is; also if it is already gone."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
-
-
-def modified(entry: "os.DirEntry[str]") -> float:
-    """When the file was last written to; for ever ago counts as now if it is already gone."""
-    try:
-        return entry.stat().st_mtime
-    except FileNotFoundError:
-        return float("inf")
-
-
 def take(items: Iterator[T], most: int) -> list[T]:
     """The next `most` items."""
     return list(islice(items, most))
-
-
-@contextmanager
-def full() -> Iterator[None]:
-    """Say `StoreFull` for what the kernel says of a full disk or an exhausted quota."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StoreFull(error.strerror) from error
-        raise

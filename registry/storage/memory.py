@@ -10,6 +10,7 @@ from registry.storage.driver import (
     Appender,
     Driver,
     KeyUnknown,
+    ObjectDamaged,
     Observer,
     Stat,
     State,
@@ -54,7 +55,7 @@ class MemoryDriver(Driver):
         content = memoryview(self._find(key).content)
         end = len(content) if length is None else start + length
         if end > len(content):
-            raise ValueError(f"{key} has {len(content)} bytes, not {end}")
+            raise ObjectDamaged(f"{key} has {len(content)} bytes, not {end}")
         for position in range(start, end, BLOCK):
             yield bytes(content[position : min(position + BLOCK, end)])
 
