@@ -12,7 +12,9 @@ import structlog
 
 from registry.answers import Answers
 from registry.config import MEMORY, Settings
+from registry.connection import sqlite_path
 from registry.cors import Cors
+from registry.database import Database, NoDatabase
 from registry.errors import OperatorError
 from registry.log import RequestLog
 from registry.room import Room
@@ -23,7 +25,7 @@ from registry.services.referrers import Referrers
 from registry.services.repositories import Repositories
 from registry.services.tags import Tags
 from registry.services.uploads import Uploads
-from registry.sqlite import DurableSqlite, UnsyncedSqlite, sqlite_path
+from registry.sqlite import DurableSqlite, ReadOnlySqlite, UnsyncedSqlite
 from registry.storage.driver import Driver
 
 log = structlog.get_logger("registry")
@@ -40,9 +42,8 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.storage = storage(settings.storage_url)
-        self.database = DurableSqlite(sqlite_path(settings.database_url))
-        self.sessions = UnsyncedSqlite(sqlite_path(settings.uploads_url))
+        self.storage = storage(settings.storage_url, read_only=settings.read_only)
+        self.database, self.sessions = databases(settings)
         self.repositories = Repositories(self.database)
         self.tags = Tags(self.database)
         self.blobs = Blobs(self.database, self.storage, small=settings.small_blob, read_only=settings.read_only)
@@ -109,7 +110,15 @@ class App:
                 log.info("expired uploads dropped", uploads=dropped, seconds=round(time.monotonic() - started, 3))
 
 
-def storage(url: str) -> Driver:
+def databases(settings: Settings) -> tuple[Database, Database]:
+    """That of the facts, and that of the open sessions: a registry that is read-only has none."""
+    facts, uploads = sqlite_path(settings.database_url), sqlite_path(settings.uploads_url)
+    if settings.read_only:
+        return ReadOnlySqlite(facts), NoDatabase()
+    return DurableSqlite(facts), UnsyncedSqlite(uploads)
+
+
+def storage(url: str, *, read_only: bool = False) -> Driver:
     """The driver for a storage URL. Raises `OperatorError`."""
     if url == MEMORY:
         from registry.storage.memory import MemoryDriver
@@ -118,5 +127,5 @@ def storage(url: str) -> Driver:
     if url.startswith("file://"):
         from registry.storage.filesystem import FilesystemDriver
 
-        return FilesystemDriver(Path(unquote(url.removeprefix("file://"))))
+        return FilesystemDriver(Path(unquote(url.removeprefix("file://"))), read_only=read_only)
     raise OperatorError(f"no storage driver for {url}")

@@ -17,6 +17,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import Executable
 from sqlmodel import SQLModel
 
+from registry.errors import ReadOnly
 from registry.models import table
 
 P = ParamSpec("P")
@@ -49,7 +50,11 @@ class Query(Statement, Generic[T]):
 
 
 class Command(Statement):
-    """An `insert`, `update` or `delete`."""
+    """An `insert`, `update` or `delete`. `frees`: it makes room, as what `frees` marks does."""
+
+    def __init__(self, core: Executable, *, frees: bool = False) -> None:
+        super().__init__(core)
+        self.frees = frees
 
 
 def insertion(model: type[SQLModel]) -> Command:
@@ -84,6 +89,19 @@ class Session(ABC):
 
 Transaction = Callable[Concatenate[Session, P], T]
 
+_FREEING: set[object] = set()
+
+
+def frees(function: Transaction[P, T]) -> Transaction[P, T]:
+    """Mark a transaction that makes room: where there is none, it is carried out in what is kept for it."""
+    _FREEING.add(function)
+    return function
+
+
+def frees_room(function: object) -> bool:
+    """Whether `frees` has marked it."""
+    return function in _FREEING
+
 
 class Database(ABC):
     """One database. Opened once per process, in its event loop."""
@@ -102,11 +120,13 @@ class Database(ABC):
 
     @abstractmethod
     async def lookup(self, query: Query[T], **values: object) -> T | None:
-        """The first row of a keyed read, as of the latest commit; a matter of microseconds."""
+        """The first row of a keyed read, as of the latest commit; a matter of microseconds.
+
+        Raises `errors.Unavailable`."""
 
     @abstractmethod
     async def lookup_all(self, query: Query[T], **values: object) -> list[T]:
-        """All rows of a keyed read, at most a page."""
+        """All rows of a keyed read, at most a page. Raises `errors.Unavailable`."""
 
     @abstractmethod
     async def execute(self, command: Command, **values: object) -> int:
@@ -118,6 +138,28 @@ class Database(ABC):
 
         What the function raises rolls it back and is raised here. Raises `errors.StorageFull` and
         `errors.Unavailable`."""
+
+
+class NoDatabase(Database):
+    """Nothing is there, and nothing can be kept: the open sessions of a registry that is read-only."""
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def lookup(self, query: Query[T], **values: object) -> T | None:
+        return None
+
+    async def lookup_all(self, query: Query[T], **values: object) -> list[T]:
+        return []
+
+    async def execute(self, command: Command, **values: object) -> int:
+        raise ReadOnly
+
+    async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        raise ReadOnly
 
 
 class SqliteSession(Session):

@@ -11,12 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, ParamSpec, TypeVar
-from urllib.parse import unquote
 
 import structlog
 
-from registry.database import Command, Database, Query, Session, SqliteSession, Transaction
-from registry.errors import OperatorError, StorageFull, Unavailable
+from registry.checkpoint import Checkpointer
+from registry.connection import connect, connect_to_read, is_busy, is_full, log_path, translated
+from registry.database import Command, Database, Query, Session, SqliteSession, Transaction, frees_room
+from registry.errors import OperatorError, ReadOnly, StorageFull, Unavailable
+from registry.reserve import Reserve
 
 log = structlog.get_logger("registry")
 
@@ -26,48 +28,24 @@ T = TypeVar("T")
 MOST_AT_ONCE = 64
 """Transactions that share one commit."""
 
-WRITER_PATIENCE = 30_000
-LOOP_PATIENCE = 5_000
-"""Milliseconds to wait for another process that is writing: in the writer's thread, and on the loop."""
+WRITER_PATIENCE = 30.0
+LOOP_PATIENCE = 5.0
+"""Seconds that a transaction waits for another process that is writing: in the writer's thread, and on the loop."""
+
+GIVEN_UP = 1.0
+"""Seconds after one has waited in vain in which nobody on the loop waits."""
+
+ON_THE_LOOP = 0.002
+"""Seconds for which the loop itself waits: mostly the other one is done in a tenth of a millisecond."""
+
+READER_PATIENCE = 2
+"""Milliseconds that SQLite may wait where only reading is wanted."""
 
 PAUSE = 0.00005
 """Seconds between two tries to begin while another process is writing."""
 
-CHECKPOINT_EVERY = 1.0
-"""Seconds between two copies of un-synced commits from the log into their file."""
-
-
-def sqlite_path(url: str) -> Path:
-    """The file of a `sqlite:///` URL."""
-    return Path(unquote(url.removeprefix("sqlite:///")))
-
-
-def connect(path: Path, patience: int, *, synchronous: str) -> sqlite3.Connection:
-    """A connection in write-ahead mode that leaves transactions to its user. Raises `OperatorError`."""
-    try:
-        # Used by one thread at a time: the loop's, or the one that was started for it.
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-        connection.execute(f"PRAGMA busy_timeout = {patience}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute("PRAGMA cache_size = -8000")
-    except sqlite3.Error as error:
-        raise OperatorError(f"cannot use the database {path}: {error}") from error
-    return connection
-
-
-def translated(error: sqlite3.Error) -> Exception:
-    """What a failure of the database means to whoever asked."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
-        return StorageFull("the database has no space left")
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Unavailable("the database is busy")
-    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-        return Unavailable("the database cannot be written to")
-    return error
+LONGEST_PAUSE = 0.05
+"""Seconds between two tries, once the other one is taking long."""
 
 
 class Sqlite(Database):
@@ -77,11 +55,17 @@ class Sqlite(Database):
         self.path = path
         self._reader: sqlite3.Connection
         self._reading: SqliteSession
+        self._waiting = 0
+        """How many on the loop found the database busy, and wait."""
+        self._gave_up = float("-inf")
 
     async def open(self) -> None:
-        self._reader = connect(self.path, LOOP_PATIENCE, synchronous="NORMAL")
+        self._reader = self._connect()
         self._reading = SqliteSession(self._reader)
         self._cursor = self._reader.cursor()
+
+    def _connect(self) -> sqlite3.Connection:
+        return connect(self.path, READER_PATIENCE, synchronous="NORMAL")
 
     async def close(self) -> None:
         self._reader.close()
@@ -93,10 +77,55 @@ class Sqlite(Database):
             return None  # Whoever asks the database for more is told what is wrong with it.
 
     async def lookup(self, query: Query[T], **values: object) -> T | None:
-        return self._reading.first(query, **values)
+        try:
+            return self._reading.first(query, **values)
+        except sqlite3.Error as error:
+            failure = error
+        return await self._again(failure, lambda: self._reading.first(query, **values))
 
     async def lookup_all(self, query: Query[T], **values: object) -> list[T]:
-        return self._reading.all(query, **values)
+        try:
+            return self._reading.all(query, **values)
+        except sqlite3.Error as error:
+            failure = error
+        return await self._again(failure, lambda: self._reading.all(query, **values))
+
+    async def _again(
+        self, failure: sqlite3.Error, attempt: Callable[[], T], room: Callable[[], None] | None = None
+    ) -> T:
+        """What `attempt` gives, which has failed so; tried again while another process has the database.
+
+        `room` makes some, in a thread, where that may help. Raises what the failure means."""
+        begun = time.monotonic()
+        # Who has waited in vain does not wait once more, nor do those behind it.
+        patience = LOOP_PATIENCE if begun - self._gave_up > GIVEN_UP else 0.0
+        # Where many wait already nobody need try at once.
+        pause = PAUSE if self._waiting == 0 else LONGEST_PAUSE / 4
+        self._waiting += 1
+        try:
+            while True:
+                if is_busy(failure):
+                    waited = time.monotonic() - begun
+                    if waited > patience:
+                        if patience:
+                            self._gave_up = time.monotonic()
+                        raise translated(failure) from failure
+                    if waited < ON_THE_LOOP and pause == PAUSE:
+                        time.sleep(PAUSE)  # noqa: ASYNC251
+                    else:
+                        pause = min(max(pause, ON_THE_LOOP / 2) * 2, LONGEST_PAUSE)
+                        await asyncio.sleep(pause)
+                elif is_full(failure) and room is not None:
+                    await asyncio.get_running_loop().run_in_executor(None, room)
+                    room = None
+                else:
+                    raise translated(failure) from failure
+                try:
+                    return attempt()
+                except sqlite3.Error as error:
+                    failure = error
+        finally:
+            self._waiting -= 1
 
     @abstractmethod
     async def execute(self, command: Command, **values: object) -> int: ...
@@ -105,36 +134,47 @@ class Sqlite(Database):
     async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
 
 
+class ReadOnlySqlite(Sqlite):
+    """Reads alone, also where nothing can be written; transactions are refused."""
+
+    def _connect(self) -> sqlite3.Connection:
+        return connect_to_read(self.path, READER_PATIENCE)
+
+    async def execute(self, command: Command, **values: object) -> int:
+        raise ReadOnly
+
+    async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        raise ReadOnly
+
+
 class UnsyncedSqlite(Sqlite):
     """Transactions run at once on the loop and are not synced: they survive the process, not a power cut.
 
-    For what may be lost with the machine and is written often. A thread copies the log into the file."""
+    For what may be lost with the machine and is written often."""
 
     async def open(self) -> None:
         await super().open()
         self._writer = connect(self.path, 0, synchronous="NORMAL")
-        self._writer.execute("PRAGMA wal_autocheckpoint = 0")
         self._writing = SqliteSession(self._writer)
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._checkpoint, name="checkpoint", daemon=True)
-        self._thread.start()
+        self._checkpointer = Checkpointer(self.path)
 
     async def close(self) -> None:
-        self._closing.set()
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._checkpointer.close)
         self._writer.close()
         await super().close()
 
     async def execute(self, command: Command, **values: object) -> int:
         try:
-            return when_free(LOOP_PATIENCE, lambda: self._writing.execute(command, **values))
+            return self._writing.execute(command, **values)
         except sqlite3.Error as error:
-            raise translated(error) from error
+            failure = error
+        room = self._checkpointer.make_room if command.frees else None
+        return await self._again(failure, lambda: self._writing.execute(command, **values), room)
 
     async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        execute = self._writer.execute
-        try:
-            when_free(LOOP_PATIENCE, lambda: execute("BEGIN IMMEDIATE"))
+        def attempt() -> T:
+            execute = self._writer.execute
+            execute("BEGIN IMMEDIATE")
             try:
                 result = function(self._writing, *args, **kwargs)
                 execute("COMMIT")
@@ -142,36 +182,24 @@ class UnsyncedSqlite(Sqlite):
                 if self._writer.in_transaction:
                     execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
-            raise translated(error) from error
-        return result
+            return result
 
-    def _checkpoint(self) -> None:
-        log = self.path.with_name(self.path.name + "-wal")
-        connection = connect(self.path, LOOP_PATIENCE, synchronous="NORMAL")
         try:
-            while not self._closing.wait(CHECKPOINT_EVERY):
-                with suppress(OSError, sqlite3.Error):
-                    if log.stat().st_size > 1_000_000:
-                        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        finally:
-            connection.close()
+            return attempt()
+        except sqlite3.Error as error:
+            failure = error
+        return await self._again(failure, attempt, self._checkpointer.make_room if frees_room(function) else None)
 
 
-def when_free(patience: int, attempt: Callable[[], T]) -> T:
-    """What `attempt` gives, tried again while another process is writing, for so many milliseconds.
+def when_free(deadline: float, attempt: Callable[[], T]) -> T:
+    """What `attempt` gives, tried again while another process is writing, until that moment. For threads.
 
     SQLite itself would sleep for one to a hundred milliseconds where the other one is done in a tenth of one."""
-    deadline = 0.0
     while True:
         try:
             return attempt()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
-            now = time.monotonic()
-            deadline = deadline or now + patience / 1000
-            if now >= deadline:
+            if not is_busy(error) or time.monotonic() >= deadline:
                 raise
         time.sleep(PAUSE)
 
@@ -181,6 +209,9 @@ class Job(NamedTuple):
 
     function: Callable[[Session], Any]
     future: asyncio.Future[Any]
+    frees: bool
+    """Whether it makes room."""
+    since: float
 
 
 Outcome = tuple[Any, Exception | None]
@@ -194,31 +225,42 @@ class DurableSqlite(Sqlite):
         await super().open()
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        # Not FULL, which would sync while it keeps other workers from writing; `_sync` does so after the commit.
+        # Not FULL, which would sync while it keeps other workers from writing; `_synced` does so after the commit.
         self._writer = connect(self.path, 0, synchronous="NORMAL")
         self._session = SqliteSession(self._writer)
-        path = self.path.with_name(self.path.name + "-wal")
+        path = log_path(self.path)
         try:
             self._log = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            self._files = [(self.path, os.stat(self.path)), (path, os.fstat(self._log))]
         except OSError as error:
             raise OperatorError(f"cannot use the database {self.path}: {path.name}: {error.strerror}") from error
-        self._untrusted = False
+        self._trouble = ""
+        """Why no transaction is taken any more."""
+        self._told = ""
+        self._checkpointer = Checkpointer(self.path)
         self._thread = threading.Thread(target=self._write, name="database", daemon=True)
         self._thread.start()
 
     async def close(self) -> None:
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._checkpointer.close)
         self._writer.close()
         os.close(self._log)
         await super().close()
+        # What the logs held is kept for the next start, which makes them again.
+        Reserve(self.path.parent).keep(at_once=True)
 
     async def execute(self, command: Command, **values: object) -> int:
-        return await self.run(execute, command, values)
+        return await self._put(command.frees, execute, command, values)
 
     async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._put(frees_room(function), function, *args, **kwargs)
+
+    async def _put(self, frees: bool, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(Job(lambda session: function(session, *args, **kwargs), future))
+        work = Job(lambda session: function(session, *args, **kwargs), future, frees, time.monotonic())
+        self._jobs.put(work)
         # The transaction is carried out also when the client has gone: nobody can take it back from the thread.
         return await asyncio.shield(future)
 
@@ -240,32 +282,44 @@ class DurableSqlite(Sqlite):
             if batch:
                 outcomes = self._commit(batch)
                 self._loop.call_soon_threadsafe(settle, batch, outcomes)
+            if self._trouble != self._told:
+                # Last: whoever waits must not depend on whether this can be told.
+                self._told = self._trouble
+                log.critical(f"{self._trouble}; restart the registry", database=str(self.path))
 
     def _commit(self, batch: list[Job]) -> list[Outcome]:
         """The result or the error of each job, all of them committed.
 
         Most succeed. So all are run as they are, and only if one fails are they run again, each where it can be taken
         back alone: two statements less for each job."""
-        execute = self._writer.execute
-        if self._untrusted:
-            return unwritable(batch)
+        if not self._trusted():
+            return [(None, Unavailable("the database cannot be written to"))] * len(batch)
         try:
-            when_free(WRITER_PATIENCE, lambda: execute("BEGIN IMMEDIATE"))
+            self._begin(batch)
             outcomes: list[Outcome] = [(job.function(self._session), None) for job in batch]
-            execute("COMMIT")
-        except Exception:
-            with suppress(sqlite3.Error):
-                if self._writer.in_transaction:
-                    execute("ROLLBACK")
-            outcomes = self._commit_apart(batch)
+            self._writer.execute("COMMIT")
+        except Exception as error:
+            self._roll_back()
+            if isinstance(error, sqlite3.Error) and is_busy(error):
+                # They have waited, and so have those behind them.
+                return [(None, translated(error))] * len(batch)
+            outcomes = self._commit_in_reserve(batch, self._commit_apart(batch))
         return self._synced(batch, outcomes)
+
+    def _begin(self, batch: list[Job]) -> None:
+        when_free(batch[0].since + WRITER_PATIENCE, lambda: self._writer.execute("BEGIN IMMEDIATE"))
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
 
     def _commit_apart(self, batch: list[Job]) -> list[Outcome]:
         """The same, where some fail."""
         execute = self._writer.execute
         outcomes: list[Outcome] = []
         try:
-            when_free(WRITER_PATIENCE, lambda: execute("BEGIN IMMEDIATE"))
+            self._begin(batch)
             for job in batch:
                 execute("SAVEPOINT job")
                 try:
@@ -281,12 +335,35 @@ class DurableSqlite(Sqlite):
                 execute("RELEASE job")
             execute("COMMIT")
         except Exception as error:
-            with suppress(sqlite3.Error):
-                if self._writer.in_transaction:
-                    execute("ROLLBACK")
+            self._roll_back()
             failure = translated(error) if isinstance(error, sqlite3.Error) else error
             return [(None, failure)] * len(batch)
         return outcomes
+
+    def _commit_in_reserve(self, batch: list[Job], outcomes: list[Outcome]) -> list[Outcome]:
+        """Those once more that make room and found none: it is kept for them."""
+        again = [n for n, (_, error) in enumerate(outcomes) if batch[n].frees and isinstance(error, StorageFull)]
+        if again:
+            self._checkpointer.make_room()
+            for number, outcome in zip(again, self._commit_apart([batch[n] for n in again]), strict=True):
+                outcomes[number] = outcome
+        return outcomes
+
+    def _trusted(self) -> bool:
+        """Whether what is committed can be found again.
+
+        A database or a log that was removed, or replaced, is written to as before, and is nobody's after a restart."""
+        if self._trouble:
+            return False
+        try:
+            moved = not all(os.path.samestat(os.stat(path), was) for path, was in self._files)
+        except FileNotFoundError:
+            moved = True
+        except OSError:
+            return False  # What it is cannot be seen now: later it may be.
+        if moved:
+            self._trouble = "the database's file or its log was removed or replaced"
+        return not moved
 
     def _synced(self, batch: list[Job], outcomes: list[Outcome]) -> list[Outcome]:
         """The outcomes of what was committed, once it has reached the disk, with all that others committed before.
@@ -296,14 +373,9 @@ class DurableSqlite(Sqlite):
         try:
             os.fdatasync(self._log)
         except OSError as error:
-            self._untrusted = True
-            log.critical("the database's log cannot be synced; restart the registry", error=str(error))
-            return unwritable(batch)
+            self._trouble = f"the database's log cannot be synced ({error.strerror})"
+            return [(None, Unavailable("the database cannot be written to"))] * len(batch)
         return outcomes
-
-
-def unwritable(batch: list[Job]) -> list[Outcome]:
-    return [(None, Unavailable("the database cannot be written to")) for _ in batch]
 
 
 def execute(session: Session, command: Command, values: dict[str, object]) -> int:

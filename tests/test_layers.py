@@ -9,11 +9,11 @@ PACKAGE = Path(__file__).parents[1] / "registry"
 
 # A module may import from lower rows, and from its own row where they are one package.
 LAYERS = [
-    ["answers", "clients", "errors", "log", "clock", "host", "files", "units"],
-    ["names", "config", "conditions"],
+    ["answers", "clients", "errors", "log", "stream", "clock", "host", "files", "units", "room", "chunked"],
+    ["names", "config", "conditions", "reserve"],
     ["hashing", "proxies", "responses", "models", "storage.driver"],
-    ["cors", "database", "tap", "storage"],
-    ["body", "cycle"],
+    ["cors", "database", "tap", "storage", "connection"],
+    ["body", "cycle", "checkpoint"],
     ["sqlite"],
     ["migrations"],
     ["services"],

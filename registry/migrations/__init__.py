@@ -13,17 +13,20 @@ from typing import NamedTuple
 
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from registry.config import Settings
+from registry.config import MEMORY, Settings
+from registry.connection import connect, connect_to_read, sqlite_path
 from registry.database import SQLITE
 from registry.errors import OperatorError
 from registry.files import make_folder
 from registry.models import SESSION_TABLES, TABLES
-from registry.sqlite import sqlite_path
 
 HEADS = {"registry": "registry_0003", "uploads": "uploads_0002"}
 """The newest revision of each line."""
 
 FOLDER = Path(__file__).parent
+
+PATIENCE = 5000
+"""Milliseconds to wait for another process that is migrating, or ending."""
 
 
 class Current(NamedTuple):
@@ -41,9 +44,12 @@ def current(settings: Settings) -> list[Current]:
 
 
 def upgrade(settings: Settings) -> None:
-    """Bring the databases to `HEADS`; safe to call from several processes at once.
+    """Bring the databases to `HEADS`; safe to call from several processes at once. One that is only read is looked at.
 
-    Raises `OperatorError` if one cannot be used, or was made by a newer version."""
+    Raises `OperatorError` if one cannot be used, was made by a newer version, or is only read and is behind."""
+    if settings.read_only and settings.storage != MEMORY:
+        _require(settings.database_url, "registry")
+        return
     lines = {"registry": settings.database_url, "uploads": settings.uploads_url}
     if all(revision(url) == HEADS[line] for line, url in lines.items()):
         return
@@ -56,18 +62,34 @@ def upgrade(settings: Settings) -> None:
                 _migrate(url, line, found)
 
 
+def _require(url: str, line: str) -> None:
+    """See that a database that nothing is to be written to has the newest tables."""
+    path = sqlite_path(url)
+    with closing(connect_to_read(path, PATIENCE)) as connection:
+        found = _revision(connection, path)
+    if found != HEADS[line]:
+        raise OperatorError(
+            f"the database {path} is at revision {found or 'none'}, this version of Holdfast needs {HEADS[line]}, and "
+            "a read-only registry does not change it; run registry db upgrade"
+        )
+
+
 def revision(url: str) -> str | None:
     """The revision that a database is at. Raises `OperatorError`."""
     path = sqlite_path(url)
     if not path.exists():
         return None
+    with closing(connect(path, PATIENCE, synchronous="NORMAL")) as connection:
+        return _revision(connection, path)
+
+
+def _revision(connection: sqlite3.Connection, path: Path) -> str | None:
     try:
-        with closing(sqlite3.connect(path)) as connection:
-            tables = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
-            if connection.execute(tables).fetchone()[0] == 0:
-                return None
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            return str(row[0]) if row else None
+        tables = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
+        if connection.execute(tables).fetchone()[0] == 0:
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(row[0]) if row else None
     except sqlite3.Error as error:
         raise OperatorError(f"cannot use the database {path}: {error}") from error
 

@@ -8,7 +8,7 @@ from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from registry import clock, hashing
 from registry.conditions import NO_PRECONDITION, Precondition
-from registry.database import Command, Database, Query, Session, insertion
+from registry.database import Command, Database, Query, Session, frees, insertion
 from registry.errors import DigestInvalid, ManifestBlobUnknown, ManifestUnknown
 from registry.models import Blob, Descriptor, Manifest, Repository, RepositoryBlob, Tag, table
 from registry.names import Digest, Reference, RepositoryName
@@ -310,6 +310,7 @@ def require(session: Session, repository_id: int, document: Document) -> None:
         raise ManifestBlobUnknown(list(dict.fromkeys(missing)))
 
 
+@frees
 def remove(session: Session, name: RepositoryName, digest: Digest, condition: Precondition, begun: bool) -> bool:
     """One portion of it; whether that was the last. `begun`: there was one before."""
     repository_id = session.first(repositories.FIND, name=name)
@@ -342,6 +343,7 @@ def remove(session: Session, name: RepositoryName, digest: Digest, condition: Pr
     return True
 
 
+@frees
 def untag(session: Session, name: RepositoryName, called: TagName, condition: Precondition, limit: int) -> None:
     repository_id = session.first(repositories.FIND, name=name)
     target = None if repository_id is None else served(session, repository_id, called, condition, limit)

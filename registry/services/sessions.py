@@ -43,12 +43,14 @@ INSERT = insertion(Upload)
 TAKE = Command(
     update(upload)
     .where(*THIS, upload.c.claim.is_(None))
-    .values(claim=bindparam("token"), claimant=bindparam("me"), claimed_until=bindparam("until"))
+    .values(claim=bindparam("token"), claimant=bindparam("me"), claimed_until=bindparam("until")),
+    frees=True,  # what expires or is cancelled is claimed first
 )
 TAKE_OVER = Command(
     update(upload)
     .where(*THIS, upload.c.claim == bindparam("theirs"))
-    .values(claim=bindparam("token"), claimant=bindparam("me"), claimed_until=bindparam("until"))
+    .values(claim=bindparam("token"), claimant=bindparam("me"), claimed_until=bindparam("until")),
+    frees=True,  # what expires or is cancelled is claimed first
 )
 RENEW = Command(update(upload).where(*OURS).values(claimed_until=bindparam("until")))
 SAVED: dict[str, Any] = {
@@ -61,9 +63,9 @@ SAVED: dict[str, Any] = {
 }
 RELEASED: dict[str, Any] = {"claim": None, "claimant": None, "claimed_until": 0}
 SAVE = Command(update(upload).where(*OURS).values(**SAVED))
-RELEASE = Command(update(upload).where(*OURS).values(**RELEASED))
+RELEASE = Command(update(upload).where(*OURS).values(**RELEASED), frees=True)
 SAVE_AND_RELEASE = Command(update(upload).where(*OURS).values(**SAVED, **RELEASED))
-DELETE = Command(delete(upload).where(*OURS))
+DELETE = Command(delete(upload).where(*OURS), frees=True)
 EXPIRED = Query(
     select(*COLUMNS).where(upload.c.touched < bindparam("before")).order_by(upload.c.touched).limit(bindparam("most")),
     UploadRow,

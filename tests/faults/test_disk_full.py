@@ -1,64 +1,25 @@
 """A disk that is full: what does not fit is refused clearly, what was acknowledged stays, and space makes all go on."""
 
-import errno
 import os
-import subprocess
 import time
 from collections.abc import Iterator
-from io import RawIOBase
 from pathlib import Path
 
 import pytest
 
 from tests.content import image, with_digest
 from tests.faults.client import Answer, Client, sha256
+from tests.faults.disks import PAGE, Disk, free, small_disk
 from tests.faults.model import Contents, check, check_disk, check_listings
 from tests.server import Server, running
 
-SPACE = 12 * 1024 * 1024
-PAGE = 4096
-
-
-class Disk:
-    """A small file system, and a file on it that takes up what is left."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._filler = root / "filler"
-
-    def leave(self, free: int) -> None:
-        """Fill it up but for so many bytes, rounded down to pages."""
-        self.clear()
-        with self._filler.open("wb", buffering=0) as filler:
-            while takes(filler, bytes(64 * PAGE)):
-                pass
-            filler.truncate(max(filler.tell() - free // PAGE * PAGE, 0))
-
-    def clear(self) -> None:
-        self._filler.unlink(missing_ok=True)
-
-
-def takes(file: RawIOBase, block: bytes) -> bool:
-    try:
-        return file.write(block) == len(block)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            return False
-        raise
+SPACE = 20 * 1024 * 1024
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    root = tmp_path / "disk"
-    root.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SPACE}", "tmpfs", str(root)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"cannot mount a small file system: {mounted.stderr.strip()}")
-    try:
-        yield Disk(root)
-    finally:
-        subprocess.run(["umount", str(root)], check=True)
+    with small_disk(tmp_path / "disk", f"size={SPACE}") as disk:
+        yield disk
 
 
 @pytest.fixture
@@ -93,11 +54,6 @@ def check_refused(answer: Answer) -> None:
     assert answer.status == 507, answer
     assert answer.codes == ["UNKNOWN"]
     assert "no space left" in answer.json()["errors"][0]["message"]
-
-
-def free(disk: Disk) -> int:
-    status = os.statvfs(disk.root)
-    return status.f_bavail * status.f_frsize
 
 
 def test_a_chunk_that_does_not_fit(disk: Disk, client: Client, kept: Contents) -> None:

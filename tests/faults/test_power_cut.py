@@ -12,10 +12,11 @@ import pytest
 
 from registry import migrations
 from registry.config import load
+from registry.connection import sqlite_path
 from registry.errors import Unavailable
 from registry.names import RepositoryName
 from registry.services import repositories
-from registry.sqlite import DurableSqlite, sqlite_path
+from registry.sqlite import DurableSqlite
 from tests.content import image
 from tests.faults.client import Client, sha256
 from tests.faults.syscalls import READS, RENAMES, SYNCS, WRITES, Call, Trace, traced

@@ -17,7 +17,7 @@ import pytest
 from registry import server, tap
 from registry.app import App
 from registry.config import Settings, load
-from registry.sqlite import DurableSqlite
+from registry.sqlite import DurableSqlite, UnsyncedSqlite
 
 CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")
 WRITES = ("INSERT", "UPDATE", "DELETE")
@@ -74,10 +74,13 @@ def counted(data: Path) -> Iterator[Counted]:
 
     def announce(_: Settings, listening: socket.socket) -> None:
         told.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        told.watch(apps[0].database._reader, "commit")
-        told.watch(apps[0].database._writer, "commit")
-        told.watch(apps[0].sessions._reader, "session commit")
-        told.watch(apps[0].sessions._writer, "session commit")
+        facts, sessions = apps[0].database, apps[0].sessions
+        assert isinstance(facts, DurableSqlite)
+        assert isinstance(sessions, UnsyncedSqlite)
+        told.watch(facts._reader, "commit")
+        told.watch(facts._writer, "commit")
+        told.watch(sessions._reader, "session commit")
+        told.watch(sessions._writer, "session commit")
         ready.set()
 
     # Only a main thread has signals: what would handle them is called below.

@@ -1,0 +1,144 @@
+"""Connections to SQLite's files: to write, or only to read; and what it means where one fails."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from registry.errors import OperatorError, StorageFull, Unavailable
+from registry.reserve import Reserve
+
+LOG_KEPT = 8 * 1024 * 1024
+"""Bytes to which a log is cut when it has been emptied: what is written over again need not be allocated."""
+
+RETRY_AFTER = {"retry-after": "5"}
+"""For clients: who is busy, or has no disk, is not done at once."""
+
+ROOMLESS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+"""What a database says that cannot be opened as there is no room for its log."""
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a `sqlite:///` URL."""
+    return Path(unquote(url.removeprefix("sqlite:///")))
+
+
+def log_path(path: Path) -> Path:
+    """The write-ahead log of a database."""
+    return path.with_name(path.name + "-wal")
+
+
+def connect(path: Path, patience: int, *, synchronous: str) -> sqlite3.Connection:
+    """A connection in write-ahead mode that leaves transactions, and copying the log, to its user.
+
+    `patience`: milliseconds that it waits for another process. Raises `OperatorError`."""
+    with told(path):
+        try:
+            return _connected(path, patience, synchronous)
+        except sqlite3.Error as error:
+            # A log and its index are made, for which there may be no room but that which is kept.
+            if code(error) not in ROOMLESS or not Reserve(path.parent).release():
+                raise
+        return _connected(path, patience, synchronous)
+
+
+def _connected(path: Path, patience: int, synchronous: str) -> sqlite3.Connection:
+    # Used by one thread at a time: the loop's, or the one that was started for it.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {patience}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_KEPT}")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA foreign_keys = ON")
+        prepare(connection)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_to_read(path: Path, patience: int) -> sqlite3.Connection:
+    """A connection that writes nothing and needs no leave to; it sees what other processes commit.
+
+    On a disk that nobody can write to there is no index of the log: then there must be no log. Raises
+    `OperatorError`."""
+    if not path.exists():
+        raise OperatorError(f"there is no database {path}: a read-only registry makes none")
+    with told(path):
+        try:
+            return _connected_to_read(path, patience, "mode=ro")
+        except sqlite3.Error as error:
+            if os.access(path.parent, os.W_OK) or code(error) not in (*ROOMLESS, sqlite3.SQLITE_READONLY):
+                raise
+            log = log_path(path)
+            if log.exists() and log.stat().st_size > 0:
+                raise OperatorError(
+                    f"cannot read the database {path}: its newest changes are in {log.name}, which needs a folder that "
+                    "can be written to; start the registry there once without --read-only and stop it, or copy the "
+                    "folder to where it can be written to"
+                ) from error
+        return _connected_to_read(path, patience, "mode=ro&immutable=1")
+
+
+def _connected_to_read(path: Path, patience: int, how: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?{how}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {patience}")
+        prepare(connection)
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA cache_size = -8000")
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Say which database it is that cannot be used."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OperatorError(f"cannot use the database {path}: {error}") from error
+
+
+def code(error: sqlite3.Error) -> int:
+    """SQLite's primary code; 0 for what Python itself raised."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another process has what is needed, and will let go of it."""
+    return code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL)
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether there is no room, for the log's index neither."""
+    return code(error) == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE
+
+
+def translated(error: sqlite3.Error) -> Exception:
+    """What a failure of the database means to whoever asked."""
+    if is_full(error):
+        return StorageFull("the database has no space left")
+    if is_busy(error) or code(error) == sqlite3.SQLITE_LOCKED:
+        return Unavailable("the database is busy", headers=RETRY_AFTER)
+    if code(error) in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        return Unavailable("the database cannot be used", headers=RETRY_AFTER)
+    if code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return Unavailable("the database is damaged", headers=RETRY_AFTER)
+    return error

@@ -1,0 +1,67 @@
+"""Room that is kept for making room: on a full disk uploads expire, what is deleted goes, and a start succeeds."""
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+FOLDER = "reserve"
+"""Beside the databases."""
+
+FILES = 6
+"""As many as a start makes, the logs of two databases and their indexes, and two more: disks run out of names, too."""
+
+SIZE = 1024 * 1024
+"""Bytes of each."""
+
+REST = 3.0
+"""Seconds for which nothing is kept again, once it was given: that would take it from who needed it."""
+
+
+class Reserve:
+    """Files that hold nothing, beside the databases that they are kept for; of all processes together."""
+
+    def __init__(self, beside: Path) -> None:
+        self._folder = beside / FOLDER
+        self._files = [self._folder / str(number) for number in range(FILES)]
+
+    def release(self) -> bool:
+        """Give the room to whoever asks next; whether there was any."""
+        given = False
+        for file in self._files:
+            with suppress(OSError):
+                file.unlink()
+                given = True
+        return given
+
+    def keep(self, *, at_once: bool = False) -> None:
+        """Keep as much of it as there is room for; `at_once`: whoever was given it last is done."""
+        try:
+            if not self._folder.exists():
+                self._folder.mkdir()
+            elif self._whole() or not (at_once or time.time() - self._folder.stat().st_mtime > REST):
+                return
+        except OSError:
+            return
+        for file in self._files:
+            if not self._kept(file):
+                return
+
+    def _whole(self) -> bool:
+        return all(file.exists() and file.stat().st_size == SIZE for file in self._files)
+
+    def _kept(self, file: Path) -> bool:
+        try:
+            fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return False
+        try:
+            os.posix_fallocate(fd, 0, SIZE)
+        except OSError:
+            # Not a part of it either: somebody may need just that.
+            with suppress(OSError):
+                file.unlink()
+            return False
+        finally:
+            os.close(fd)
+        return True

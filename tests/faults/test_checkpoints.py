@@ -1,0 +1,160 @@
+"""Write-ahead logs stay short, and nobody waits for that, however much is pushed without a pause."""
+
+import asyncio
+import multiprocessing
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import pytest
+
+from registry import migrations
+from registry.config import load
+from registry.names import RepositoryName
+from registry.services import sessions
+from registry.sqlite import UnsyncedSqlite
+from tests.content import image
+from tests.faults.client import Client, soon
+from tests.server import running
+
+BOUND = 64 * 1024 * 1024
+SECONDS = 3.0
+CONTENT = 48 * 1024
+WRITERS, SAVED = 3, 400
+"""Claimed and saved: twice the content each time, and more where it is moved to other pages."""
+NAME = RepositoryName("long/log")
+Record = Callable[[str, object], None]
+
+
+class Size:
+    """The largest size that a file has while the block lasts."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self.largest = 0
+
+    def __enter__(self) -> "Size":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.01):
+            if self._path.exists():
+                self.largest = max(self.largest, self._path.stat().st_size)
+
+
+def save_without_pause(path: Path, ready: Barrier, told: "multiprocessing.Queue[tuple[float, int]]") -> None:
+    """As a worker does whose clients send one chunk after the other: the longest wait in seconds, and how many."""
+
+    async def work() -> tuple[float, int]:
+        database = UnsyncedSqlite(path)
+        await database.open()
+        session = f"session-{os.getpid()}"
+        await sessions.insert(database, session, NAME, "sha256", "{}", b"")
+        longest, count = 0.0, 0
+        ready.wait(60)
+        while count < SAVED:
+            begun = time.monotonic()
+            row = await sessions.claim(database, NAME, session, "me")
+            assert row is not None
+            assert await sessions.save(database, row, count, None, "{}", os.urandom(CONTENT), release=True)
+            longest, count = max(longest, time.monotonic() - begun), count + 1
+            await asyncio.sleep(0)
+        await database.close()
+        return longest, count
+
+    told.put(asyncio.run(work()))
+
+
+@pytest.mark.spec("STORAGE-1")
+@pytest.mark.parametrize("beside", ["alone", "a reader who comes and goes"])
+def test_the_log_of_open_uploads(beside: str, data: Path, record_property: Record) -> None:
+    settings = load({"data": data}, {}).settings
+    migrations.upgrade(settings)
+    path = data / "uploads.db"
+    spawn = multiprocessing.get_context("spawn")
+    told: multiprocessing.Queue[tuple[float, int]] = spawn.Queue()
+    ready = spawn.Barrier(WRITERS + 1)
+    writers = [spawn.Process(target=save_without_pause, args=(path, ready, told)) for _ in range(WRITERS)]
+    with Size(data / "uploads.db-wal") as log, closing(sqlite3.connect(path)) as reader:
+        for writer in writers:
+            writer.start()
+        ready.wait(60)
+        while beside != "alone" and any(writer.is_alive() for writer in writers) and told.qsize() < WRITERS:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM upload").fetchall()
+            time.sleep(0.1)
+            reader.execute("COMMIT")
+            time.sleep(0.1)
+        outcomes = [told.get(timeout=60) for _ in writers]
+        for writer in writers:
+            writer.join()
+    longest, count = max(wait for wait, _ in outcomes), sum(count for _, count in outcomes)
+    record_property("largest log, bytes", log.largest)
+    record_property("longest wait, seconds", round(longest, 3))
+    print(
+        f"{count} sessions saved, {count * CONTENT >> 20} MiB; log {log.largest >> 20} MiB, waits up to {longest:.3f} s"
+    )
+    assert log.largest < BOUND
+    assert longest < 2
+
+
+@pytest.mark.spec("STORAGE-1")
+def test_the_log_of_facts(data: Path, record_property: Record) -> None:
+    """Large manifests, pushed to four workers at once."""
+    pushed, longest = 0, 0.0
+
+    def push(url: str, until: float) -> None:
+        nonlocal pushed, longest
+        with Client(url) as client:
+            filling = os.urandom(500_000).hex()
+            while time.monotonic() < until:
+                body = image(annotations={"filling": filling, "at": str(time.monotonic_ns())})
+                begun = time.monotonic()
+                assert client.put_manifest("long/facts", "latest", body).status == 201
+                longest = max(longest, time.monotonic() - begun)
+                pushed += len(body)
+
+    with running(data, "--workers", "4") as server, Size(data / "registry.db-wal") as log:
+        until = time.monotonic() + SECONDS
+        threads = [threading.Thread(target=push, args=[server.url, until]) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    record_property("largest log, bytes", log.largest)
+    record_property("longest wait, seconds", round(longest, 3))
+    print(f"{pushed >> 20} MiB of manifests; log {log.largest >> 20} MiB, longest wait {longest:.3f} s")
+    assert log.largest < BOUND
+    assert pushed > BOUND, "too little was written to tell"
+
+
+@pytest.mark.spec("STORAGE-1")
+def test_a_log_that_a_reader_kept_long_is_cut_when_he_has_gone(data: Path) -> None:
+    log = data / "registry.db-wal"
+    with running(data, "--workers", "2") as server, Client(server.url) as client:
+        client.push("long/reader", b"first")
+        with closing(sqlite3.connect(data / "registry.db")) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM blob").fetchall()
+            while log.stat().st_size < 20_000_000:
+                body = image(annotations={"filling": os.urandom(500_000).hex()})
+                assert client.put_manifest("long/reader", "latest", body).status == 201
+            reader.execute("COMMIT")
+
+        def cut() -> bool:
+            client.push("long/reader", os.urandom(10))
+            return log.stat().st_size < 10_000_000
+
+        assert soon(cut)
