@@ -74,6 +74,12 @@ class BlobUnknown(RegistryError):
     code, status, message = "BLOB_UNKNOWN", 404, "blob unknown to registry"
 
 
+class BlobDamaged(RegistryError):
+    """What a row says storage has is not there, or not all of it."""
+
+    message = "the content of this blob is missing or damaged in storage; pushing it again mends it"
+
+
 class UploadUnknown(RegistryError):
     code, status, message = "BLOB_UPLOAD_UNKNOWN", 404, "blob upload unknown to registry"
 

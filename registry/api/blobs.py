@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from registry.api import ranges
 from registry.api.ranges import Range
@@ -86,13 +87,16 @@ def multipart(ctx: Context, found: FoundBlob, parts: list[Range], headers: list[
     length = sum(map(len, heads)) + sum(part.length for part in parts) + len(tail)
 
     async def body() -> AsyncGenerator[bytes, None]:
+        # Before anything is sent, so that bytes that are not there are an error and not half an answer.
+        await ctx.app.blobs.check(found)
         for opening, part in zip(heads, parts, strict=True):
             yield opening
             found_bytes = ctx.app.blobs.read(found, part.start, part.length)
             if isinstance(found_bytes, bytes):
                 yield found_bytes
-            else:
-                async for block in found_bytes:
+                continue
+            async with aclosing(found_bytes) as blocks:
+                async for block in blocks:
                     yield block
         yield tail
 

@@ -1,20 +1,25 @@
 """Blobs: bytes that a repository holds. Bytes first, then the row; who asks for them is promised a time of grace."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import timedelta
 from typing import NamedTuple
 
+import structlog
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy import join as join_tables
 
 from registry import clock
 from registry.conditions import Precondition
-from registry.database import Command, Database, Query, Session, insertion
-from registry.errors import BlobUnknown, StorageFull, Unavailable
+from registry.database import Command, Database, Query, Session, frees, insertion
+from registry.errors import BlobDamaged, BlobUnknown, StorageFull, Unavailable
 from registry.models import Blob, BlobContent, Descriptor, Repository, RepositoryBlob, table
 from registry.names import Digest, RepositoryName
 from registry.services import repositories
-from registry.storage.driver import Driver, KeyUnknown, StoreFull
+from registry.services.promises import RENEW, Promises
+from registry.storage.driver import Driver, KeyUnknown, ObjectDamaged, StoreFull
+
+log = structlog.get_logger("registry")
 
 repository, blob, member = table(Repository), table(Blob), table(RepositoryBlob)
 content = table(BlobContent)
@@ -22,6 +27,12 @@ descriptor = table(Descriptor)
 
 RENEW_AFTER = clock.microseconds(timedelta(hours=1))
 """A promise is written down again only when the last one is this old: a HEAD should not cost a commit each time."""
+
+GRACE = clock.microseconds(timedelta(hours=24))
+"""How long a promise holds for a blob that nothing refers to."""
+
+LOOKED_AT, ALL = 1000, -1
+"""Descriptors of a blob, of all repositories, among which one of its own is looked for."""
 
 
 class FoundBlob(NamedTuple):
@@ -62,14 +73,19 @@ FIND_WITH_CONTENT = Query(
 STORED = Query(select(blob.c.id, blob.c.size, blob.c.key).where(blob.c.digest == bindparam("digest")), StoredBlob)
 HOLDER = Query(select(member.c.repository_id).where(member.c.blob_id == bindparam("blob_id")).limit(1), int)
 INSERT = insertion(Blob)
+CONTENT = Query(select(content.c.content).where(content.c.blob_id == bindparam("of")), bytes)
 INSERT_CONTENT = insertion(BlobContent)
+DELETE_CONTENT = Command(delete(content).where(content.c.blob_id == bindparam("of")))
+NAME = Query(select(repository.c.name).where(repository.c.id == bindparam("of")), str)
+REFERRING = select(descriptor.c.manifest_id).where(descriptor.c.blob_id == bindparam("held")).limit(bindparam("most"))
+REFERRED = Query(
+    select(manifest.c.id)
+    .where(manifest.c.id.in_(REFERRING.scalar_subquery()), manifest.c.repository_id == bindparam("of"))
+    .limit(1),
+    int,
+)
 MOVE = Command(update(blob).where(blob.c.id == bindparam("of")).values(key=bindparam("key"), size=bindparam("size")))
 JOIN = insertion(RepositoryBlob)
-RENEW = Command(
-    update(member)
-    .where(member.c.repository_id == bindparam("of"), member.c.blob_id == bindparam("held"))
-    .values(renewed=bindparam("now"))
-)
 LEAVE = Command(delete(member).where(member.c.repository_id == bindparam("of"), member.c.blob_id == bindparam("held")))
 # The descriptors of this repository's manifests that were pushed before the blob was.
 ARRIVED = Command(
@@ -98,6 +114,7 @@ class Blobs:
         self._storage = storage
         self._small = small
         self._read_only = read_only
+        self._promises = Promises(database)
 
     async def find(self, name: RepositoryName, digest: Digest) -> FoundBlob:
         """With the content of a small one. Raises `BlobUnknown` for what the repository does not hold (R-032)."""
@@ -109,20 +126,56 @@ class Blobs:
     async def promise(self, name: RepositoryName, digest: Digest) -> FoundBlob:
         """The blob, for a client that will rely on its being there: it won't be garbage for a while.
 
-        Raises `BlobUnknown`."""
+        The promise is written down behind the answer. Only what may be garbage by now is not there without: what
+        nothing refers to, and was promised to nobody for long. Raises `BlobUnknown`."""
         found = await self._database.lookup(FIND, name=name, digest=digest)
         if found is None:
             raise BlobUnknown(digest)
-        if found.renewed + RENEW_AFTER < clock.now() and not self._read_only:
-            await self._database.run(renew, found)
+        age = clock.now() - found.renewed
+        if age > RENEW_AFTER and not self._read_only:
+            promised = (found.repository_id, found.id)
+            if age <= GRACE or await self._referred(found, LOOKED_AT):
+                self._promises.later(promised)
+            elif not await self._promises.now(promised) and not await self._referred(found, ALL):
+                raise BlobUnknown(digest)
         return found
 
+    async def _referred(self, found: FoundBlob, most: int) -> bool:
+        """Whether a manifest of the repository refers to it, as far as so many of all descriptors of it tell."""
+        return await self._database.lookup(REFERRED, of=found.repository_id, held=found.id, most=most) is not None
+
     def read(self, found: FoundBlob, start: int, length: int) -> bytes | AsyncGenerator[bytes, None]:
-        """`length` bytes from `start` on of what `find` found: at once, or in blocks."""
-        if found.content is not None:
+        """`length` bytes from `start` on of what `find` found: at once, or in blocks.
+
+        The first block raises `BlobDamaged` if storage does not have them all, and `Unavailable`."""
+        if found.content is not None and len(found.content) == found.size:
             return found.content[start : start + length]
-        assert found.key is not None
-        return self._storage.read(found.key, start, length)
+        return self._blocks(found, start, length)
+
+    async def check(self, found: FoundBlob) -> None:
+        """See that all of it is there to be read. Raises `BlobDamaged`, `Unavailable`."""
+        blocks = self.read(found, found.size, 0)
+        if not isinstance(blocks, bytes):
+            async with aclosing(blocks):
+                await anext(blocks, b"")
+
+    async def _blocks(self, found: FoundBlob, start: int, length: int) -> AsyncGenerator[bytes, None]:
+        try:
+            if found.key is None:
+                raise KeyUnknown("no row has it")
+            async with aclosing(self._storage.read(found.key, start, length)) as blocks:
+                async for block in blocks:
+                    yield block
+        except (KeyUnknown, ObjectDamaged) as error:
+            await self._tell(found, "the content of a blob is missing or damaged", error)
+            raise BlobDamaged(found.digest) from None
+        except OSError as error:
+            await self._tell(found, "the content of a blob cannot be read", error)
+            raise Unavailable("the content of the blob cannot be read") from None
+
+    async def _tell(self, found: FoundBlob, what: str, error: Exception) -> None:
+        name = await self._database.lookup(NAME, of=found.repository_id)
+        log.error(what, digest=found.digest, repository=name, key=found.key, reason=str(error))
 
     async def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
         """Make a blob of `source`, or of any repository, one of `name` too; False if there is none (R-100)."""
@@ -134,38 +187,22 @@ class Blobs:
         Raises `BlobUnknown`, `PreconditionFailed`."""
         await self._database.run(leave, name, digest, condition)
 
-    async def stored(self, digest: Digest, size: int) -> bool:
-        """Whether the registry has these bytes already, and storage has them whole."""
-        known = await self._database.lookup(STORED, digest=digest)
-        if known is None:
-            return False
-        if known.key is None:
-            return known.size == size
-        try:
-            return await self._storage.size(known.key) == known.size == size
-        except KeyUnknown:
-            return False
-
     async def store(self, name: RepositoryName, digest: Digest, content: bytes) -> None:
-        """Store bytes that have this digest and that came whole, and make them a blob of the repository."""
+        """Store bytes that have this digest and that came whole, and make them a blob of the repository.
+
+        Also where they are known: what storage has of them may be damaged, and these are not."""
         if len(content) <= self._small:
             await self._database.run(keep, name, digest, content)
-        elif await self.stored(digest, len(content)):
-            await self.hold(name, digest, len(content), None)
-        else:
-            try:
-                key = await self._storage.put(key_of(digest), content)
-            except StoreFull as error:
-                raise StorageFull from error
-            await self.hold(name, digest, len(content), key)
+            return
+        try:
+            key = await self._storage.put(key_of(digest), content)
+        except StoreFull as error:
+            raise StorageFull from error
+        await self.hold(name, digest, len(content), key)
 
-    async def hold(self, name: RepositoryName, digest: Digest, size: int, key: str | None) -> None:
-        """Make bytes that storage has finished under `key` a blob of the repository; None: it has had them before."""
+    async def hold(self, name: RepositoryName, digest: Digest, size: int, key: str) -> None:
+        """Make bytes that storage has finished under `key` a blob of the repository."""
         await self._database.run(hold, name, digest, size, key)
-
-
-def renew(session: Session, found: FoundBlob) -> None:
-    session.execute(RENEW, of=found.repository_id, held=found.id, now=clock.now())
 
 
 def mount(session: Session, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
@@ -182,15 +219,15 @@ def mount(session: Session, name: RepositoryName, digest: Digest, source: Reposi
     return True
 
 
-def hold(session: Session, name: RepositoryName, digest: Digest, size: int, key: str | None) -> None:
+def hold(session: Session, name: RepositoryName, digest: Digest, size: int, key: str) -> None:
     known = session.first(STORED, digest=digest)
     if known is None:
-        if key is None:
-            raise Unavailable(f"{digest} was collected at this very moment")
         arrive(session, name, digest, size, key)
         return
-    if key is not None and known.key is not None and known.key != key:
+    if (known.key, known.size) != (key, size):
         session.execute(MOVE, of=known.id, key=key, size=size)
+        if known.key is None:
+            session.execute(DELETE_CONTENT, of=known.id)
     join(session, name, digest, known.id)
 
 
@@ -201,9 +238,11 @@ def keep(session: Session, name: RepositoryName, digest: Digest, content: bytes)
         blob_id = arrive(session, name, digest, len(content), None)
         session.execute(INSERT_CONTENT, blob_id=blob_id, content=content)
         return
-    if known.key is not None:
+    if (known.key, known.size) != (None, len(content)):
         # Whether storage still has it need not be asked: here is the whole of it.
         session.execute(MOVE, of=known.id, key=None, size=len(content))
+    if session.first(CONTENT, of=known.id) != content:
+        session.execute(DELETE_CONTENT, of=known.id)
         session.execute(INSERT_CONTENT, blob_id=known.id, content=content)
     join(session, name, digest, known.id)
 
@@ -225,6 +264,7 @@ def join(session: Session, name: RepositoryName, digest: Digest, blob_id: int) -
     session.execute(ARRIVED, of=digest, held_by=repository_id, arrived=blob_id)
 
 
+@frees
 def leave(session: Session, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
     found = session.first(FIND, name=name, digest=digest)
     condition.check(found.digest if found else None)

@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
+import orjson
+
 from registry import clock, hashing
 from registry.database import Database
 from registry.errors import (
@@ -93,8 +95,8 @@ class Uploads:
         """Where to continue. Raises `UploadUnknown`."""
         row = await self._claims.row(name, upload_id)
         if self._claims.doubtful(row):
-            async with self._claims.hold(name, upload_id) as claimed:
-                return Progress(upload_id, claimed.size)
+            # What the request that goes on will find, told without writing it down.
+            return Progress(upload_id, min(row.size, await self._storage.appended(orjson.loads(row.state))))
         return Progress(upload_id, row.size)
 
     async def append(self, name: RepositoryName, upload_id: str, body: Body, place: Place) -> Progress:
@@ -138,9 +140,7 @@ class Uploads:
         try:
             size, state = await self._write(state, 0, body, hasher, None, [])
             matches(digest, hasher.digest())
-            key = None
-            if not await self._blobs.stored(digest, size):
-                key = await self._finish_bytes(state, digest, size)
+            key = await self._finish_bytes(state, digest, size)
             await self._blobs.hold(name, digest, size, key)
         except BaseException as error:
             await self._storage.abort(state)
@@ -149,8 +149,6 @@ class Uploads:
             if isinstance(error, StoreFull):
                 raise StorageFull from error
             raise
-        if key is None:
-            await self._storage.abort(state)
 
     async def cancel(self, name: RepositoryName, upload_id: str) -> None:
         """Drop the session and its bytes (R-092). Raises `UploadUnknown`, `UploadBusy`."""
@@ -306,13 +304,10 @@ class Uploads:
             await self._blobs.store(name, digest, claimed.content)
             await self._claims.forget(claimed)
             return
-        key = None
-        if not await self._blobs.stored(digest, claimed.size):
-            key = await self._finish_bytes(claimed.state, digest, claimed.size)
+        # Also where they are known: what storage has of them may be damaged, and these are not.
+        key = await self._finish_bytes(claimed.state, digest, claimed.size)
         await self._blobs.hold(name, digest, claimed.size, key)
         await self._claims.forget(claimed)
-        if key is None:
-            await self._storage.abort(claimed.state)
 
     async def _trim(self, claimed: Claimed) -> None:
         """Drop bytes beyond the offset: whoever wrote them died before they could count."""
