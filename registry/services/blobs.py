@@ -77,13 +77,10 @@ CONTENT = Query(select(content.c.content).where(content.c.blob_id == bindparam("
 INSERT_CONTENT = insertion(BlobContent)
 DELETE_CONTENT = Command(delete(content).where(content.c.blob_id == bindparam("of")))
 NAME = Query(select(repository.c.name).where(repository.c.id == bindparam("of")), str)
-REFERRING = select(descriptor.c.manifest_id).where(descriptor.c.blob_id == bindparam("held")).limit(bindparam("most"))
-REFERRED = Query(
-    select(manifest.c.id)
-    .where(manifest.c.id.in_(REFERRING.scalar_subquery()), manifest.c.repository_id == bindparam("of"))
-    .limit(1),
-    int,
-)
+REFERRING = (
+    select(descriptor.c.repository_id).where(descriptor.c.blob_id == bindparam("held")).limit(bindparam("most"))
+).subquery()
+REFERRED = Query(select(REFERRING.c.repository_id).where(REFERRING.c.repository_id == bindparam("of")).limit(1), int)
 MOVE = Command(update(blob).where(blob.c.id == bindparam("of")).values(key=bindparam("key"), size=bindparam("size")))
 JOIN = insertion(RepositoryBlob)
 LEAVE = Command(delete(member).where(member.c.repository_id == bindparam("of"), member.c.blob_id == bindparam("held")))
