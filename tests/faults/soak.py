@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -181,6 +180,7 @@ class Soak:
             progress.update(task, words="reading back everything that was acknowledged")
             await asyncio.gather(*(pusher.check() for pusher in pushers))
         finally:
+            await asyncio.gather(*(pusher.close() for pusher in pushers))
             status = await asyncio.to_thread(self._server.stop)
         if status != 0:
             self.seen.lost.append(f"the registry ended with status {status}")
@@ -335,7 +335,7 @@ def soak(
     console = console or Console(stderr=True, quiet=True)
     with (
         Progress(*columns, console=console, transient=True) as progress,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        asyncio.Runner() as runner,
     ):
         return run, runner.run(run.run(seconds, progress))
 

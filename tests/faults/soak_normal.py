@@ -77,6 +77,9 @@ class Pusher:
             except Gone:
                 await asyncio.sleep(0.2)
 
+    async def close(self) -> None:
+        await self._connection.closed()
+
     # Requests
 
     async def _ask(

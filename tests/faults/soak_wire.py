@@ -68,6 +68,14 @@ class Connection:
             self.close()
         return Answer(status, headers, body)
 
+    async def closed(self) -> None:
+        """Close it, and wait until that is done."""
+        if self._streams is not None:
+            writer = self._streams[1]
+            self.close()
+            with suppress(*Gone):
+                await writer.wait_closed()
+
     def close(self) -> None:
         if self._streams is not None:
             self._streams[1].close()
