@@ -29,6 +29,18 @@ class RequestBody:
         self._patience = patience
         self._more = True
         self._failure: ClientGone | None = None
+        self._ahead = b""
+        """What was read to see whether there is anything."""
+
+    async def is_empty(self) -> bool:
+        """Whether there is nothing in it: waits for its first bytes where its length was not stated.
+
+        Raises `ClientGone`."""
+        if self.length is not None:
+            return self.length == 0
+        while self._more and not self._ahead:
+            self._ahead = await self._next()
+        return not self._ahead
 
     async def whole(self, limit: int | None = None, beyond: type[RegistryError] = RegistryError) -> bytes:
         """All of it. Raises `beyond` as soon as it is known to be longer than `limit` bytes, and `ClientGone`."""
@@ -54,7 +66,7 @@ class RequestBody:
         """All of it. Raises `ClientGone` after the last byte that came, as it does what cancels the request."""
         pieces: list[bytes] = []
         size = 0
-        while self._more:
+        while self._more or self._ahead:
             gone: BaseException | None = None
             try:
                 piece = await self._next()
@@ -89,6 +101,9 @@ class RequestBody:
                 await ended(loop.run_in_executor(None, sink, block))
 
     async def _next(self) -> bytes:
+        if self._ahead:
+            piece, self._ahead = self._ahead, b""
+            return piece
         if self._failure is not None:
             raise self._failure
         if not self._more:
@@ -106,5 +121,5 @@ class RequestBody:
             self._failure = ClientGone()
             raise self._failure
         self._more = message.get("more_body", False)
-        piece: bytes = message.get("body", b"")
-        return piece
+        body: bytes = message.get("body", b"")
+        return body

@@ -15,7 +15,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from registry.answers import Kept
 from registry.clock import http_date
-from registry.errors import ClientGone
+from registry.errors import ClientGone, RegistryError
+from registry.responses import failure
 
 log = structlog.get_logger("requests")
 
@@ -159,6 +160,20 @@ class Cycle:
         else:
             self._transport.writelines([self._head, body])
         self._head = None
+
+
+def refusal(error: RegistryError, *, has_body: bool) -> bytes:
+    """The last answer on a connection, to what never came to be a request, or stopped being one."""
+    response = failure(error)
+    assert isinstance(response.body, bytes)
+    headers = [
+        *response.headers,
+        (b"date", http_date()),
+        (b"content-length", b"%d" % len(response.body)),
+        (b"connection", b"close"),
+    ]
+    head = STATUS_LINE[response.status] + b"".join([b"%s: %s\r\n" % pair for pair in headers]) + b"\r\n"
+    return head + response.body if has_body else head
 
 
 async def goes_on(begun: Coroutine[Any, Any, None], awaited: Any) -> None:

@@ -31,6 +31,9 @@ FULL = 0.1
 IDLE = 1.0
 """Seconds that a connection may rest without being the first to go."""
 
+LOOK_EVERY = 5.0
+"""Seconds between two looks at all connections."""
+
 TOLD_EVERY = 30.0
 """Seconds between two lines that say the same."""
 
@@ -105,6 +108,15 @@ class Crowd(set[Any]):
         """The connections of the worker that has the fewest; None without other workers."""
         least = min((count for slot, count in enumerate(self._counts) if slot != self._slot), default=NOBODY)
         return None if least == NOBODY else least
+
+    async def expire(self, send_timeout: float) -> None:
+        """Let go of clients that do not go on, for ever. `send_timeout` in seconds."""
+        loop = asyncio.get_running_loop()
+        pause = min(LOOK_EVERY, max(send_timeout / 4, 0.1))
+        while True:
+            await asyncio.sleep(pause)
+            for connection in list(self):
+                connection.expire(loop.time())
 
     def dismiss(self, now: float) -> int:
         """Close some of those that are idle, longest first; how many. `now` in the loop's time."""

@@ -119,6 +119,7 @@ PARAMETERS: dict[str, tuple[str, Json, str]] = {
     "artifactType": ("query", STRING, "Only referrers of this type."),
     "digest": ("query", ref("schemas", "Digest"), "Digest of the whole blob."),
     "digest-algorithm": ("query", {"enum": ["sha256", "sha512"]}, "What the upload will be hashed by."),
+    "offset": ("query", {"type": "integer", "minimum": 0}, "Bytes that the upload had; stands in its Location."),
     "mount": ("query", ref("schemas", "Digest"), "Digest of a blob to mount from another repository."),
     "from": ("query", ref("schemas", "Name"), "Repository to mount from; any by default."),
     "tag": ("query", {"type": "array", "items": ref("schemas", "Tag")}, "Tags to set; with a digest in the path."),
@@ -203,14 +204,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("PATCH", "upload"): Operation(
         "Add a chunk to an upload",
         {202: Answer("It was added.", SESSION)},
-        ("Content-Range",),
-        (*CHUNK, e.UploadBusy),
+        ("offset", "Content-Range"),
+        (*CHUNK, e.UploadBusy, e.ParameterInvalid),
         ((OCTETS,), None),
     ),
     ("PUT", "upload"): Operation(
         "Finish an upload, with or without a last chunk",
         {201: Answer("The blob is stored.", CREATED)},
-        ("digest", "Content-Range"),
+        ("digest", "offset", "Content-Range"),
         (*CHUNK, e.UploadBusy, e.DigestInvalid, e.DigestMalformed, e.ParameterInvalid),
         ((OCTETS,), None),
     ),
@@ -224,11 +225,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
             206: Answer("The parts asked for.", (*BLOB, "Location", "Content-Range"), (OCTETS, "multipart/byteranges")),
             304: Answer("The client has it.", BLOB),
         },
-        ("Range", "If-Range", "If-None-Match"),
-        (e.BlobUnknown, e.DigestMalformed, *RANGED),
+        ("Range", "If-Range", "If-Match", "If-None-Match"),
+        (e.BlobUnknown, e.DigestMalformed, e.PreconditionFailed, *RANGED),
     ),
     ("DELETE", "blob"): Operation(
-        "Take a blob from the repository", {202: Answer("It is gone.")}, (), (e.BlobUnknown, e.DigestMalformed)
+        "Take a blob from the repository",
+        {202: Answer("It is gone.")},
+        ("If-Match", "If-None-Match"),
+        (e.BlobUnknown, e.DigestMalformed, e.PreconditionFailed),
     ),
     ("GET", "tags"): Operation(
         "List the tags of a repository in pages",

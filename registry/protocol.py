@@ -1,8 +1,7 @@
 """A connection: requests come in one after the other, each is answered before the next is looked at.
 
-uvicorn's protocol, of which the parser of heads and the bookkeeping are used. Where a head ends is seen here, and
-bodies are framed here, so that the parser never gets a byte beyond a head: what a client sends ahead stays bytes,
-within a bound, until its turn comes.
+uvicorn's protocol, of which the bookkeeping is used. The parser of heads never gets a byte beyond one, and bodies are
+framed here: what a client sends ahead stays bytes, within a bound, until its turn comes.
 """
 
 import asyncio
@@ -10,19 +9,17 @@ import socket
 import time
 from collections.abc import MutableMapping
 from typing import Any, cast
-from urllib.parse import unquote
 
-import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from registry.answers import PLAIN, Kept, Key
 from registry.asgi import Registry
 from registry.chunked import ChunkedBody
 from registry.clock import http_date
-from registry.cycle import Cycle, goes_on
-from registry.errors import CodingUnknown, HeadersTooLarge, RegistryError, RequestInvalid, RequestTimeout
+from registry.cycle import Cycle, goes_on, refusal
+from registry.errors import RegistryError, RequestInvalid, RequestTimeout
+from registry.head import CHUNKED, Head, HeadReader, check
 from registry.log import Line
-from registry.responses import failure
 from registry.tap import Tap, duplicate
 
 KEEP_ALIVE = 75.0
@@ -30,17 +27,6 @@ KEEP_ALIVE = 75.0
 
 TAPPED_FROM = 256 * 1024
 """Bytes of a body from which on a thread is worth waking."""
-
-HEAD_LIMIT = 128 * 1024
-"""Bytes of a request line and headers: a header of 1,024 ranges has 20,000 and more."""
-
-MOST_HEADERS = 500
-"""Lines of headers: very short ones take thirty times their bytes."""
-
-MOST_BLANK_LINES = 16
-"""Before a request (RFC 9112 section 2.2)."""
-
-LONGEST_URL = 64 * 1024 - 1
 
 TLS = b"\x16\x03"
 """What a client begins with that tries whether TLS is spoken here, as most do: nothing to warn of."""
@@ -60,28 +46,16 @@ LINGER = 5.0
 MOST_LINGERED = 1024 * 1024
 """Bytes of it that are thrown away at most."""
 
-END = b"\r\n\r\n"
-BLANKS = b" \t"
-
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
     cycle: Cycle  # type: ignore[assignment]
-    scope: MutableMapping[str, Any]  # type: ignore[assignment]
-    # The end of a message is seen here.
-    on_message_complete = None  # type: ignore[assignment]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.registry = cast(Registry, self.app)
-        self._renew_parser()
-        self._head_complete = self._keep_alive = False
-        self._head_size = 0
-        """Bytes that came of a head that is not complete."""
-        self._tail = b""
-        """The last of them, in which its end may begin."""
-        self._blank_lines = 0
+        self._heads = HeadReader()
         self._chunks: ChunkedBody | None = None
         self._left = 0
         """Bytes of a body of known length that are still to come."""
@@ -169,110 +143,64 @@ class Protocol(HttpToolsProtocol):
     # Heads
 
     def _take_head(self, data: bytes, at: int) -> int:
-        """Parse from `at` to the end of a head, or of `data`; where to go on. Raises `RegistryError`."""
-        if self._head_size == 0:
+        """Read from `at` to the end of a head, or of `data`, and begin the request; where to go on.
+
+        Raises `RegistryError`."""
+        if self._heads.size == 0:
             self._head_since = self._heard
             self._method = ""
-            end = data.find(END, at)
-            stop = end + 4 if end >= 0 else len(data)
-        else:
-            # Its end may have begun in the piece before.
-            end = (self._tail + data[at : at + 3]).find(END)
-            if end >= 0:
-                stop = at + end + 4 - len(self._tail)
-            else:
-                end = data.find(END, at)
-                stop = end + 4 if end >= 0 else len(data)
-        piece = data if at == 0 and stop == len(data) else data[at:stop]
-        self._head_size += len(piece)
-        if self._head_size > HEAD_LIMIT:
-            raise HeadersTooLarge(f"the limit is {HEAD_LIMIT} bytes")
-        upgrade = False
         try:
-            self.parser.feed_data(piece)
-        except httptools.HttpParserUpgrade:
-            # A client that would like to upgrade goes on in HTTP/1.1, but the parser would not.
-            upgrade = True
-        except httptools.HttpParserError as error:
-            self._refuse_head(data, error)
-        if self._head_complete:
-            self._head_complete = False
-            self._head_size = self._blank_lines = 0
-            self._begin(upgrade)
+            at, head = self._heads.read(data, at)
+        except RequestInvalid:
+            if not data.startswith(TLS):
+                self.logger.warning("invalid HTTP request from %s", self.client)
+            raise
+        if head is not None:
+            self._method = head.method
+            self._begin(head)
+        return at
+
+    def _begin(self, head: Head) -> None:
+        """Let the request whose head has come be answered. Raises `RegistryError`."""
+        check(head)
+        length = head.body_length()
+        if length == CHUNKED:
+            self._chunks = ChunkedBody()
         else:
-            self._tail = (self._tail + piece[-3:])[-3:]
-            if end >= 0:
-                self._blank_lines += 1
-                if self._blank_lines > MOST_BLANK_LINES:
-                    raise RequestInvalid("RFC 9112 section 2.2: blank lines instead of a request")
-        return stop
-
-    def _refuse_head(self, data: bytes, error: httptools.HttpParserError) -> None:
-        """Raises the `RegistryError` that says what is wrong with it."""
-        if isinstance(error.__context__, RegistryError):
-            raise error.__context__
-        if not data.startswith(TLS):
-            self.logger.warning("invalid HTTP request from %s", self.client)
-        raise RequestInvalid
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self.headers) >= MOST_HEADERS:
-            raise HeadersTooLarge(f"the limit is {MOST_HEADERS} lines")
-        # Blanks around a value are no part of it (RFC 9110 section 5.5), for nobody who reads it.
-        self.headers.append((name.lower(), value.strip(BLANKS)))
-
-    def on_headers_complete(self) -> None:
-        self._head_complete = True
-        # The parser has forgotten it when this message is complete, as most are at once.
-        self._keep_alive = self.parser.should_keep_alive()
-
-    def _renew_parser(self) -> None:
-        self.parser = httptools.HttpRequestParser(self)
-        # It is not to judge what follows a head, or how that is framed: `_frame` does.
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_transfer_encoding=True)
-
-    def _begin(self, upgrade: bool) -> None:
-        """Look at the request whose head has come, and let it be answered. Raises `RegistryError`."""
-        parser = self.parser
-        headers = dict(self.headers)
-        version = parser.get_http_version()
-        self._method = method = parser.get_method().decode("ascii")
-        if b"host" not in headers:
-            if version == "1.1":
-                raise RequestInvalid("RFC 9112 section 3.2: no Host")
-        elif len(headers) != len(self.headers) and [name for name, _ in self.headers].count(b"host") != 1:
-            raise RequestInvalid("RFC 9112 section 3.2: several Hosts")
-        if method == "CONNECT":
-            raise RequestInvalid("not a proxy")
-        scope = self.scope
-        scope["method"] = method
-        scope["http_version"] = version
-        keep_alive = version != "1.0" and self._keep_alive
-        has_body = self._frame(headers, version)
-        if has_body or upgrade:
-            # It waits for a body that it will not be given.
-            self._renew_parser()
+            self._left = length
+        keep_alive = head.keep_alive and head.version != "1.0"
         self._requests += 1
         self._begun_in_this_turn = True
-        reads = method in ("GET", "HEAD")
+        reads = head.method in ("GET", "HEAD")
         steady = None
-        if reads and keep_alive and not has_body and headers.keys() <= PLAIN and not self.flow.write_paused:
-            steady = (method, self.url)
+        if reads and keep_alive and length == 0 and head.fields.keys() <= PLAIN and not self.flow.write_paused:
+            steady = (head.method, head.url)
             kept = self.registry.answers.find(steady)
             if kept is not None:
-                self._answer_again(method, kept)
+                self._answer_again(head.method, kept)
                 return
-        self._locate(scope)
+        scope: MutableMapping[str, Any] = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": head.version,
+            "method": head.method,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": self.root_path,
+            "headers": head.headers,
+            "state": {},
+        }
+        head.locate(scope)
         self.cycle = cycle = Cycle(
             scope,
             self.transport,
             self.flow,
             self.on_response_complete,
             self._end,
-            # Of HTTP/1.0 it asks nothing (RFC 9110 section 10.1.1).
-            expects_continue=version == "1.1" and b"100-continue" in elements(headers.get(b"expect", b"")),
+            expects_continue=head.expects_continue,
             keep_alive=keep_alive,
-            more_body=has_body,
+            more_body=length != 0,
         )
         if self._left >= TAPPED_FROM and not reads and self.scheme == "http":
             scope["registry.tap"] = Tap(self, cycle)
@@ -281,45 +209,6 @@ class Protocol(HttpToolsProtocol):
             self._answer_at_once(begun, cycle, steady)
         else:
             self._track(self.loop.create_task(begun))
-
-    def _frame(self, headers: dict[bytes, bytes], version: str) -> bool:
-        """How the request's body is framed (RFC 9112 section 6); whether it has one. Raises `RegistryError`.
-
-        The parser has refused lengths that are no number, are said twice, or stand beside a coding."""
-        if b"transfer-encoding" not in headers:
-            self._left = int(headers.get(b"content-length", 0))
-            return self._left > 0
-        if version == "1.0":
-            raise RequestInvalid("RFC 9112 section 6.1: HTTP/1.0 has no transfer codings")
-        codings = elements(b",".join([value for name, value in self.headers if name == b"transfer-encoding"]))
-        if codings[-1:] != [b"chunked"] or codings.count(b"chunked") > 1:
-            raise RequestInvalid("RFC 9112 section 6.3: the end of the body cannot be told")
-        if len(codings) > 1:
-            raise CodingUnknown(codings[0].decode("latin-1")[:100])
-        self._chunks = ChunkedBody()
-        return True
-
-    def _locate(self, scope: MutableMapping[str, Any]) -> None:
-        """Raises `RequestInvalid`."""
-        url = self.url
-        if len(url) > LONGEST_URL:
-            raise RequestInvalid("RFC 9110 section 4.1: longer than it must be supported")
-        if url.startswith(b"/") and b"#" not in url:
-            raw_path, _, query = url.partition(b"?")
-        else:
-            try:
-                parsed = httptools.parse_url(url)
-            except httptools.HttpParserInvalidURLError:
-                raise RequestInvalid("the target of the request is none") from None
-            # That of a whole URL without a path is the root (RFC 9112 section 3.2.1).
-            raw_path, query = parsed.path or b"/", parsed.query or b""
-        try:
-            path = raw_path.decode("ascii")
-        except UnicodeDecodeError:
-            raise RequestInvalid("RFC 9112 section 3.2: the target of the request is not ASCII") from None
-        scope["path"] = unquote(path) if "%" in path else path
-        scope["raw_path"] = raw_path
-        scope["query_string"] = query
 
     # Answers
 
@@ -439,7 +328,7 @@ class Protocol(HttpToolsProtocol):
     @property
     def idle_since(self) -> float | None:
         """When it began to wait for a request, in the loop's time; None while it is at something."""
-        if self.unanswered is not None or self._head_size or self._held or self._left or self._chunks is not None:
+        if self.unanswered is not None or self._heads.size or self._held or self._left or self._chunks is not None:
             return None
         return None if self.transport.get_write_buffer_size() else self._heard
 
@@ -457,7 +346,7 @@ class Protocol(HttpToolsProtocol):
                 self.transport.close()
         elif self.unanswered is not None:
             return  # Whoever waits for its body has a patience of its own.
-        elif self._head_size:
+        elif self._heads.size:
             if now - self._head_since > HEAD_PATIENCE:
                 self.refuse(RequestTimeout())
         elif self._left or self._chunks is not None:
@@ -493,15 +382,7 @@ class Protocol(HttpToolsProtocol):
             # Bytes in between would be taken for a part of the answer.
             self.transport.close()
             return
-        response = failure(error)
-        assert isinstance(response.body, bytes)
-        lines = [STATUS_LINE[response.status]]
-        lines += [b"%s: %s\r\n" % pair for pair in response.headers]
-        lines.append(b"date: %b\r\n" % http_date())
-        lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(response.body))
-        if self._method != "HEAD" and not (self._head_size and self.parser.get_method() == b"HEAD"):
-            lines.append(response.body)
-        self.transport.write(b"".join(lines))
+        self.transport.write(refusal(error, has_body="HEAD" not in (self._method, self._heads.method)))
         self._end()
 
     @property
@@ -526,18 +407,3 @@ class Protocol(HttpToolsProtocol):
             cycle.arrived.set()
         self.transport.write_eof()
         self.flow.resume_reading()
-
-
-def elements(value: bytes) -> list[bytes]:
-    """Of a header that is a list (RFC 9110 section 5.6.1), in lower case."""
-    return [element for part in value.lower().split(b",") if (element := part.strip(BLANKS))] if value else []
-
-
-async def expire_connections(connections: set[Any], send_timeout: float) -> None:
-    """Let go of clients that do not go on, for ever."""
-    loop = asyncio.get_running_loop()
-    pause = min(HEAD_PATIENCE / 6, max(send_timeout / 4, 0.1))
-    while True:
-        await asyncio.sleep(pause)
-        for connection in list(connections):
-            connection.expire(loop.time())

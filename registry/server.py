@@ -25,7 +25,7 @@ from registry.asgi import Registry
 from registry.config import MEMORY, Settings
 from registry.door import Crowd, Door, raise_descriptor_limit, shared_counts
 from registry.errors import OperatorError
-from registry.protocol import Protocol, expire_connections
+from registry.protocol import Protocol
 from registry.supervisor import STOPS, Supervisor, tell_waiting
 
 events = structlog.get_logger("registry")
@@ -296,7 +296,7 @@ async def live(app: App, settings: Settings, listening: socket.socket, place: Pl
     if place.supervisor is not None:
         # Its end of the pipe closes when it dies: workers that nobody watches over must not keep the port.
         loop.add_reader(place.supervisor, orphaned, place.supervisor, server)
-    expiry = asyncio.create_task(expire_connections(place.crowd, settings.send_timeout.total_seconds()))
+    expiry = asyncio.create_task(place.crowd.expire(settings.send_timeout.total_seconds()))
     # Clients wait in the socket's queue already.
     ready()
     try:

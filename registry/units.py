@@ -122,7 +122,7 @@ def _origin(value: str) -> str:
     match = _ORIGIN.fullmatch(value)
     if match is None or int(match[2] or 1) > 65535:
         raise ValueError(
-            "is not an origin as browsers send it: http(s)://HOST[:PORT] in lower case, no slash at the end; or *"
+            "is not an origin as browsers send it: http(s)://HOST[:PORT] in lower case, no slash at the end, nor *"
         )
     if match[2] == _DEFAULT_PORTS[match[1]]:
         raise ValueError(f"is not an origin as browsers send it: they leave out the port {match[2]}")

@@ -9,8 +9,8 @@ PACKAGE = Path(__file__).parents[1] / "registry"
 
 # A module may import from lower rows, and from its own row where they are one package.
 LAYERS = [
-    ["answers", "clients", "errors", "log", "stream", "clock", "host", "files", "units", "room", "chunked"],
-    ["names", "config", "conditions", "reserve"],
+    ["answers", "clients", "errors", "stream", "clock", "host", "files", "units"],
+    ["names", "config", "conditions", "reserve", "log", "room", "chunked", "head"],
     ["hashing", "proxies", "responses", "models", "storage.driver"],
     ["cors", "database", "tap", "storage", "connection"],
     ["body", "cycle", "checkpoint"],
@@ -23,7 +23,8 @@ LAYERS = [
     ["routes", "matcher"],
     ["asgi", "openapi"],
     ["protocol"],
-    ["supervisor", "door"],
+    ["door"],
+    ["supervisor"],
     ["server"],
     ["cli"],
 ]

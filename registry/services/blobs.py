@@ -13,7 +13,7 @@ from registry import clock
 from registry.conditions import Precondition
 from registry.database import Command, Database, Query, Session, frees, insertion
 from registry.errors import BlobDamaged, BlobUnknown, StorageFull, Unavailable
-from registry.models import Blob, BlobContent, Descriptor, Repository, RepositoryBlob, table
+from registry.models import Blob, BlobContent, Descriptor, Manifest, Repository, RepositoryBlob, table
 from registry.names import Digest, RepositoryName
 from registry.services import repositories
 from registry.services.promises import RENEW, Promises
@@ -23,7 +23,7 @@ log = structlog.get_logger("registry")
 
 repository, blob, member = table(Repository), table(Blob), table(RepositoryBlob)
 content = table(BlobContent)
-descriptor = table(Descriptor)
+manifest, descriptor = table(Manifest), table(Descriptor)
 
 RENEW_AFTER = clock.microseconds(timedelta(hours=1))
 """A promise is written down again only when the last one is this old: a HEAD should not cost a commit each time."""
@@ -77,10 +77,13 @@ CONTENT = Query(select(content.c.content).where(content.c.blob_id == bindparam("
 INSERT_CONTENT = insertion(BlobContent)
 DELETE_CONTENT = Command(delete(content).where(content.c.blob_id == bindparam("of")))
 NAME = Query(select(repository.c.name).where(repository.c.id == bindparam("of")), str)
-REFERRING = (
-    select(descriptor.c.repository_id).where(descriptor.c.blob_id == bindparam("held")).limit(bindparam("most"))
-).subquery()
-REFERRED = Query(select(REFERRING.c.repository_id).where(REFERRING.c.repository_id == bindparam("of")).limit(1), int)
+REFERRING = select(descriptor.c.manifest_id).where(descriptor.c.blob_id == bindparam("held")).limit(bindparam("most"))
+REFERRED = Query(
+    select(manifest.c.id)
+    .where(manifest.c.id.in_(REFERRING.scalar_subquery()), manifest.c.repository_id == bindparam("of"))
+    .limit(1),
+    int,
+)
 MOVE = Command(update(blob).where(blob.c.id == bindparam("of")).values(key=bindparam("key"), size=bindparam("size")))
 JOIN = insertion(RepositoryBlob)
 LEAVE = Command(delete(member).where(member.c.repository_id == bindparam("of"), member.c.blob_id == bindparam("held")))

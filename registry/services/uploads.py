@@ -38,6 +38,9 @@ class Body(Protocol):
 
     length: int | None
 
+    async def is_empty(self) -> bool:
+        """Whether there is nothing in it. Raises `ClientGone`."""
+
     async def whole(self) -> bytes:
         """All of it. Raises `ClientGone`."""
 
@@ -57,12 +60,12 @@ class Place(NamedTuple):
     range: ContentRange | None
     offset: int | None
 
-    def check(self, size: int, body: Body) -> None:
+    async def check(self, size: int, body: Body) -> None:
         """Raises `ChunkOutOfOrder` for a chunk that does not start at `size`, where the upload ends (R-075)."""
         if self.range is not None:
             if self.range.first != size:
                 raise ChunkOutOfOrder(f"the upload has {size} bytes, the chunk starts at {self.range.first}")
-        elif self.offset is not None and self.offset != size and body.length != 0:
+        elif self.offset is not None and self.offset != size and not await body.is_empty():
             raise ChunkOutOfOrder(f"the upload has {size} bytes, and had {self.offset} at the location of this chunk")
 
 
@@ -104,7 +107,7 @@ class Uploads:
 
         Raises `UploadUnknown`, `ChunkOutOfOrder`, `UploadBusy`, `SizeInvalid`, `StorageFull`."""
         async with self._claims.hold(name, upload_id) as claimed:
-            place.check(claimed.size, body)
+            await place.check(claimed.size, body)
             await self._receive(claimed, body, place.range, last=True)
             return Progress(upload_id, claimed.size)
 
@@ -121,7 +124,7 @@ class Uploads:
         A chunk out of order is refused before the digest is looked at (R-076), and the session survives every
         refusal but a digest that does not match. Raises what `append` does, what `expected` does, `DigestInvalid`."""
         async with self._claims.hold(name, upload_id) as claimed:
-            place.check(claimed.size, body)
+            await place.check(claimed.size, body)
             digest = expected()
             if claimed.size == 0 and body.length is not None and body.length <= WHOLE:
                 await self._store_whole(name, digest, body, claimed)

@@ -7,7 +7,7 @@ import pytest
 
 from registry.openapi import HEADERS
 from registry.routes import ROUTES
-from tests.content import OCI_MANIFEST, digest_of, errors, image, push_image, random_blob
+from tests.content import OCI_MANIFEST, digest_of, errors, image, push_image, random_blob, with_digest
 from tests.server import Server, running
 
 UI = "https://ui.example.org"
@@ -35,7 +35,11 @@ SAFELISTED = {
 
 
 def serve(factory: pytest.TempPathFactory, *flags: str) -> Iterator[Server]:
-    with running(factory.mktemp("cors"), "--workers", "1", *flags) as server:
+    data = factory.mktemp("cors")
+    if "--read-only" in flags:  # It makes no database itself.
+        with running(data, "--workers", "1"):
+            pass
+    with running(data, "--workers", "1", *flags) as server:
         yield server
 
 
@@ -105,7 +109,7 @@ def push_look_and_delete(page: Page, name: str) -> None:
     chunk = page.fetch("PATCH", location, content, content_type="application/octet-stream", content_range="0-1999")
     assert (chunk.status_code, chunk.headers["range"]) == (202, "0-1999")
     blob = digest_of(content)
-    done = page.fetch("PUT", f"{chunk.headers['location']}?digest={blob}")
+    done = page.fetch("PUT", with_digest(chunk.headers["location"], blob))
     assert (done.status_code, done.headers["docker-content-digest"]) == (201, blob)
     manifest = image(layers=[content])
     for tag in ("a", "b"):

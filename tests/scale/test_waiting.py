@@ -66,7 +66,7 @@ def test_a_manifest_with_many_tags_is_deleted(data: Path) -> None:
         assert http.delete(path, headers={"if-match": '"sha256:other"'}).status_code == 412
         with small_pushes(server) as taken:
             assert http.delete(path, headers={"if-match": f'"{digest_of(body)}"'}).status_code == 202
-        assert len(taken) > 10
+        assert len(taken) > 3
         assert max(taken) < MOST
         assert http.get(path).status_code == 404
         assert http.get("/v2/waiting/many/tags/list").json()["tags"] == []

@@ -1,0 +1,195 @@
+"""The heads of requests: read up to their very end and no further, checked, and what they say of the body."""
+
+from collections.abc import MutableMapping
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import httptools
+
+from registry.errors import CodingUnknown, HeadersTooLarge, RegistryError, RequestInvalid
+
+HEAD_LIMIT = 128 * 1024
+"""Bytes of a request line and headers: a header of 1,024 ranges has 20,000 and more."""
+
+MOST_HEADERS = 500
+"""Lines of headers: very short ones take thirty times their bytes."""
+
+MOST_BLANK_LINES = 16
+"""Before a request (RFC 9112 section 2.2)."""
+
+LONGEST_URL = 64 * 1024 - 1
+
+CHUNKED = -1
+"""Stands for the length of a body in chunked transfer coding."""
+
+END = b"\r\n\r\n"
+BLANKS = b" \t"
+
+
+class Head(NamedTuple):
+    """`fields` has the last of several lines with one name; names are in lower case."""
+
+    method: str
+    url: bytes
+    version: str
+    headers: list[tuple[bytes, bytes]]
+    fields: dict[bytes, bytes]
+    keep_alive: bool
+
+    @property
+    def expects_continue(self) -> bool:
+        """HTTP/1.0 asks nothing by it (RFC 9110 section 10.1.1)."""
+        return self.version == "1.1" and b"100-continue" in elements(self.fields.get(b"expect", b""))
+
+    def body_length(self) -> int:
+        """How the body is framed (RFC 9112 section 6): its bytes, 0 without one, or `CHUNKED`. Raises `RegistryError`.
+
+        The parser has refused lengths that are no number, are said twice, or stand beside a coding."""
+        if b"transfer-encoding" not in self.fields:
+            return int(self.fields.get(b"content-length", 0))
+        if self.version == "1.0":
+            raise RequestInvalid("RFC 9112 section 6.1: HTTP/1.0 has no transfer codings")
+        codings = elements(b",".join([value for name, value in self.headers if name == b"transfer-encoding"]))
+        if codings[-1:] != [b"chunked"] or codings.count(b"chunked") > 1:
+            raise RequestInvalid("RFC 9112 section 6.3: the end of the body cannot be told")
+        if len(codings) > 1:
+            raise CodingUnknown(codings[0].decode("latin-1")[:100])
+        return CHUNKED
+
+    def locate(self, scope: MutableMapping[str, Any]) -> None:
+        """Put path and query into the scope. Raises `RequestInvalid`."""
+        url = self.url
+        if len(url) > LONGEST_URL:
+            raise RequestInvalid("RFC 9110 section 4.1: longer than it must be supported")
+        if url.startswith(b"/") and b"#" not in url:
+            raw_path, _, query = url.partition(b"?")
+        else:
+            try:
+                parsed = httptools.parse_url(url)
+            except httptools.HttpParserInvalidURLError:
+                raise RequestInvalid("the target of the request is none") from None
+            # That of a whole URL without a path is the root (RFC 9112 section 3.2.1).
+            raw_path, query = parsed.path or b"/", parsed.query or b""
+        try:
+            path = raw_path.decode("ascii")
+        except UnicodeDecodeError:
+            raise RequestInvalid("RFC 9112 section 3.2: the target of the request is not ASCII") from None
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = raw_path
+        scope["query_string"] = query
+
+
+class HeadReader:
+    """The heads of one connection. `size`: bytes that came of one that is not complete."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._tail = b""
+        """The last bytes that came, in which the end may begin."""
+        self._blank_lines = 0
+        self._complete = self._keep_alive = False
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._renew()
+
+    def read(self, data: bytes, at: int) -> tuple[int, Head | None]:
+        """Read from `at` to the end of a head, or of `data`: where to go on, and the head if it is complete.
+
+        Raises `RegistryError` for what is none."""
+        if self.size == 0:
+            end = data.find(END, at)
+            stop = end + 4 if end >= 0 else len(data)
+        else:
+            # Its end may have begun in the piece before.
+            end = (self._tail + data[at : at + 3]).find(END)
+            if end >= 0:
+                stop = at + end + 4 - len(self._tail)
+            else:
+                end = data.find(END, at)
+                stop = end + 4 if end >= 0 else len(data)
+        piece = data if at == 0 and stop == len(data) else data[at:stop]
+        self.size += len(piece)
+        if self.size > HEAD_LIMIT:
+            raise HeadersTooLarge(f"the limit is {HEAD_LIMIT} bytes")
+        upgrade = False
+        try:
+            self._parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            # A client that would like to upgrade goes on in HTTP/1.1, but the parser would not.
+            upgrade = True
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, RegistryError):
+                raise error.__context__ from None
+            raise RequestInvalid from error
+        if self._complete:
+            self._complete = False
+            self.size = self._blank_lines = 0
+            return stop, self._head(upgrade)
+        self._tail = (self._tail + piece[-3:])[-3:]
+        if end >= 0:
+            self._blank_lines += 1
+            if self._blank_lines > MOST_BLANK_LINES:
+                raise RequestInvalid("RFC 9112 section 2.2: blank lines instead of a request")
+        return stop, None
+
+    @property
+    def method(self) -> str:
+        """Of the head that is coming, as far as that is known."""
+        return self._parser.get_method().decode("ascii", "replace") if self.size else ""
+
+    def _head(self, upgrade: bool) -> Head:
+        parser = self._parser
+        headers = self._headers
+        head = Head(
+            parser.get_method().decode("ascii"),
+            self._url,
+            parser.get_http_version(),
+            headers,
+            dict(headers),
+            self._keep_alive,
+        )
+        if upgrade or b"content-length" in head.fields or b"transfer-encoding" in head.fields:
+            # It waits for a body that it will not be given.
+            self._renew()
+        return head
+
+    def _renew(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        # It is not to judge what follows a head, or how that is framed: `Head.body_length` does.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_transfer_encoding=True)
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._headers = []
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self._headers) >= MOST_HEADERS:
+            raise HeadersTooLarge(f"the limit is {MOST_HEADERS} lines")
+        # Blanks around a value are no part of it (RFC 9110 section 5.5), for nobody who reads it.
+        self._headers.append((name.lower(), value.strip(BLANKS)))
+
+    def on_headers_complete(self) -> None:
+        self._complete = True
+        # The parser has forgotten it when this message is complete, as most are at once.
+        self._keep_alive = self._parser.should_keep_alive()
+
+
+def check(head: Head) -> None:
+    """Raises `RequestInvalid` for a request that this server cannot be the one to answer."""
+    if b"host" not in head.fields:
+        if head.version == "1.1":
+            raise RequestInvalid("RFC 9112 section 3.2: no Host")
+    elif len(head.fields) != len(head.headers) and [name for name, _ in head.headers].count(b"host") != 1:
+        raise RequestInvalid("RFC 9112 section 3.2: several Hosts")
+    if head.method == "CONNECT":
+        raise RequestInvalid("not a proxy")
+
+
+def elements(value: bytes) -> list[bytes]:
+    """Of a header that is a list (RFC 9110 section 5.6.1), in lower case."""
+    return [element for part in value.lower().split(b",") if (element := part.strip(BLANKS))] if value else []
