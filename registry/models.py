@@ -141,7 +141,7 @@ class Descriptor(SQLModel, table=True):
 
     __table_args__ = (
         Index(None, "repository_id", "digest", **where("blob_id IS NULL AND child_id IS NULL")),
-        Index(None, "blob_id", **where("blob_id IS NOT NULL")),
+        Index(None, "blob_id", "repository_id", **where("blob_id IS NOT NULL")),
         Index(None, "child_id", **where("child_id IS NOT NULL")),
         CLUSTERED,
     )

@@ -13,7 +13,7 @@ from registry import clock
 from registry.conditions import Precondition
 from registry.database import Command, Database, Query, Session, frees, insertion
 from registry.errors import BlobDamaged, BlobUnknown, StorageFull, Unavailable
-from registry.models import Blob, BlobContent, Descriptor, Manifest, Repository, RepositoryBlob, table
+from registry.models import Blob, BlobContent, Descriptor, Repository, RepositoryBlob, table
 from registry.names import Digest, RepositoryName
 from registry.services import repositories
 from registry.services.promises import RENEW, Promises
@@ -23,16 +23,13 @@ log = structlog.get_logger("registry")
 
 repository, blob, member = table(Repository), table(Blob), table(RepositoryBlob)
 content = table(BlobContent)
-manifest, descriptor = table(Manifest), table(Descriptor)
+descriptor = table(Descriptor)
 
 RENEW_AFTER = clock.microseconds(timedelta(hours=1))
 """A promise is written down again only when the last one is this old: a HEAD should not cost a commit each time."""
 
 GRACE = clock.microseconds(timedelta(hours=24))
 """How long a promise holds for a blob that nothing refers to."""
-
-LOOKED_AT, ALL = 1000, -1
-"""Descriptors of a blob, of all repositories, among which one of its own is looked for."""
 
 
 class FoundBlob(NamedTuple):
@@ -77,10 +74,9 @@ CONTENT = Query(select(content.c.content).where(content.c.blob_id == bindparam("
 INSERT_CONTENT = insertion(BlobContent)
 DELETE_CONTENT = Command(delete(content).where(content.c.blob_id == bindparam("of")))
 NAME = Query(select(repository.c.name).where(repository.c.id == bindparam("of")), str)
-REFERRING = select(descriptor.c.manifest_id).where(descriptor.c.blob_id == bindparam("held")).limit(bindparam("most"))
 REFERRED = Query(
-    select(manifest.c.id)
-    .where(manifest.c.id.in_(REFERRING.scalar_subquery()), manifest.c.repository_id == bindparam("of"))
+    select(descriptor.c.manifest_id)
+    .where(descriptor.c.blob_id == bindparam("held"), descriptor.c.repository_id == bindparam("of"))
     .limit(1),
     int,
 )
@@ -134,15 +130,15 @@ class Blobs:
         age = clock.now() - found.renewed
         if age > RENEW_AFTER and not self._read_only:
             promised = (found.repository_id, found.id)
-            if age <= GRACE or await self._referred(found, LOOKED_AT):
+            if age <= GRACE or await self._is_referred_to(found):
                 self._promises.later(promised)
-            elif not await self._promises.now(promised) and not await self._referred(found, ALL):
+            elif not await self._promises.now(promised) and not await self._is_referred_to(found):
                 raise BlobUnknown(digest)
         return found
 
-    async def _referred(self, found: FoundBlob, most: int) -> bool:
-        """Whether a manifest of the repository refers to it, as far as so many of all descriptors of it tell."""
-        return await self._database.lookup(REFERRED, of=found.repository_id, held=found.id, most=most) is not None
+    async def _is_referred_to(self, found: FoundBlob) -> bool:
+        """Whether a manifest of the repository refers to it."""
+        return await self._database.lookup(REFERRED, of=found.repository_id, held=found.id) is not None
 
     def read(self, found: FoundBlob, start: int, length: int) -> bytes | AsyncGenerator[bytes, None]:
         """`length` bytes from `start` on of what `find` found: at once, or in blocks.

@@ -21,7 +21,7 @@ PLAYGROUND = "fuzz"
 
 # What the registry keeps on disk, and nothing else.
 KEPT = re.compile(
-    r"(registry|uploads)\.db(-wal|-shm|-journal)?|blobs(/.*)?|.*\.(lock|pid)",
+    r"(registry|uploads)\.db(-wal|-shm|-journal)?|blobs(/.*)?|reserve(/[0-9]+)?|.*\.(lock|pid)",
 )
 # Below `blobs`: no element that came from a request, but digests and ids of sessions.
 KEPT_BLOB = re.compile(r"blobs(/[a-z0-9_.-]*)*")

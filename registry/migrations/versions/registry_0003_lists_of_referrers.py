@@ -42,7 +42,12 @@ def upgrade() -> None:
         ["repository_id", "digest"],
         **where("blob_id IS NULL AND child_id IS NULL"),
     )
-    op.create_index(op.f("ix_descriptor_blob_id"), "descriptor", ["blob_id"], **where("blob_id IS NOT NULL"))
+    op.create_index(
+        op.f("ix_descriptor_blob_id_repository_id"),
+        "descriptor",
+        ["blob_id", "repository_id"],
+        **where("blob_id IS NOT NULL"),
+    )
     op.create_index(op.f("ix_descriptor_child_id"), "descriptor", ["child_id"], **where("child_id IS NOT NULL"))
     if not sqlite:
         # Only now: MariaDB wants an index for every foreign key.
@@ -142,7 +147,7 @@ def downgrade() -> None:
         op.drop_table(name)
     op.create_index(op.f("ix_descriptor_blob_id_digest"), "descriptor", ["blob_id", "digest"])
     op.create_index(op.f("ix_descriptor_child_id_digest"), "descriptor", ["child_id", "digest"])
-    for columns in ("repository_id_digest", "blob_id", "child_id"):
+    for columns in ("repository_id_digest", "blob_id_repository_id", "child_id"):
         op.drop_index(op.f(f"ix_descriptor_{columns}"), "descriptor")
     with op.batch_alter_table("descriptor", table_kwargs={"sqlite_with_rowid": False}) as descriptor:
         descriptor.drop_column("repository_id")
