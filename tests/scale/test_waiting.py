@@ -14,7 +14,13 @@ from tests.content import OCI_INDEX, digest_of, image, index, put_manifest
 from tests.server import Server, running
 
 MOST = 0.3
-"""Seconds that a small push may take meanwhile, on a machine that does other things too."""
+"""Seconds that a small push may take meanwhile."""
+
+
+def slowest(taken: list[float]) -> float:
+    """But for two, since the machine does other things too: one long transaction would let but few through at all."""
+    assert len(taken) > 4
+    return sorted(taken)[-3]
 
 
 @contextmanager
@@ -66,8 +72,7 @@ def test_a_manifest_with_many_tags_is_deleted(data: Path) -> None:
         assert http.delete(path, headers={"if-match": '"sha256:other"'}).status_code == 412
         with small_pushes(server) as taken:
             assert http.delete(path, headers={"if-match": f'"{digest_of(body)}"'}).status_code == 202
-        assert len(taken) > 3
-        assert max(taken) < MOST
+        assert slowest(taken) < MOST
         assert http.get(path).status_code == 404
         assert http.get("/v2/waiting/many/tags/list").json()["tags"] == []
         assert "waiting/many" not in http.get("/v2/_catalog").json()["repositories"]
@@ -113,7 +118,7 @@ def test_a_manifest_in_many_indexes_is_deleted(data: Path) -> None:
             assert put_manifest(http, "waiting/child", f"i{number}", body, OCI_INDEX).status_code == 201
         with small_pushes(server) as taken:
             assert http.delete(f"/v2/waiting/child/manifests/{digest_of(child)}").status_code == 202
-        assert max(taken) < MOST
+        assert slowest(taken) < MOST
         with closing(sqlite3.connect(data / "registry.db")) as connection:
             assert connection.execute("SELECT count(*) FROM descriptor WHERE child_id NOTNULL").fetchall() == [(0,)]
         assert put_manifest(http, "waiting/child", "latest", child).status_code == 201
