@@ -135,7 +135,7 @@ class Cycle:
             raise RuntimeError("the answer has no content-length")
         if values.get(b"connection") == b"close":
             self.keep_alive = False
-        elif self.waiting_for_continue and self.more_body and self.keep_alive:
+        elif self.waiting_for_continue and self.keep_alive:
             # Nobody knows whether a client that was not told to continue still sends its body.
             self.keep_alive = False
             pairs.append((b"connection", b"close"))

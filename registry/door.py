@@ -13,6 +13,7 @@ import mmap
 import resource
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -28,8 +29,8 @@ PAUSE = 1.0
 FULL = 0.1
 """Seconds to wait where all connections are at something."""
 
-IDLE = 1.0
-"""Seconds that a connection may rest without being the first to go."""
+IDLE = 0.25
+"""Seconds that a connection may rest without having to go: a client that has something to ask does so sooner."""
 
 LOOK_EVERY = 5.0
 """Seconds between two looks at all connections."""
@@ -41,7 +42,8 @@ DESCRIPTORS = 1024 * 1024
 """Descriptors that a process asks for at most."""
 
 RESERVED = 100
-"""Descriptors of a worker that are not for connections: databases, threads at work, the loop, the log."""
+"""Descriptors of a worker that are not for connections: databases, threads at work, the loop, the log. Where there are
+few, half of them."""
 
 EACH = 3
 """Descriptors for a connection at work: its own, one by which a thread reads from it, and a file."""
@@ -79,7 +81,7 @@ def most_connections() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MOST
-    return max(1, min(MOST, (soft - RESERVED) // EACH))
+    return max(1, min(MOST, (soft - min(RESERVED, soft // 2)) // EACH))
 
 
 class Crowd(set[Any]):
@@ -109,10 +111,10 @@ class Crowd(set[Any]):
         least = min((count for slot, count in enumerate(self._counts) if slot != self._slot), default=NOBODY)
         return None if least == NOBODY else least
 
-    async def expire(self, send_timeout: float) -> None:
-        """Let go of clients that do not go on, for ever. `send_timeout` in seconds."""
+    async def expire(self, patience: timedelta) -> None:
+        """Let go of clients that do not go on, for ever. `patience`: the shortest that the settings have with one."""
         loop = asyncio.get_running_loop()
-        pause = min(LOOK_EVERY, max(send_timeout / 4, 0.1))
+        pause = min(LOOK_EVERY, max(patience.total_seconds() / 4, 0.1))
         while True:
             await asyncio.sleep(pause)
             for connection in list(self):
@@ -123,7 +125,7 @@ class Crowd(set[Any]):
         idle = [(since, id(each), each) for each in self if (since := each.idle_since) is not None]
         resting = sorted(entry for entry in idle if now - entry[0] >= IDLE)
         # Several at once, as it takes a look at all to find them.
-        chosen = resting[: max(1, len(self) // 8)]
+        chosen = resting[: max(1, len(self) // 4)]
         for _, _, connection in chosen:
             connection.close_idle()
         return len(chosen)

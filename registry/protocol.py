@@ -5,9 +5,13 @@ framed here: what a client sends ahead stays bytes, within a bound, until its tu
 """
 
 import asyncio
+import fcntl
 import socket
+import struct
+import termios
 import time
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -40,6 +44,9 @@ HEAD_PATIENCE = 30.0
 UNWANTED_PATIENCE = 30.0
 """Seconds that are spent on a body that nobody wants, as its request has its answer, so that the connection goes on."""
 
+STALLED = 15.0
+"""Seconds after which a client that is at something counts as one that rests, where there is no room for others."""
+
 LINGER = 5.0
 """Seconds that a client that is still sending has to read the last answer."""
 
@@ -66,11 +73,12 @@ class Protocol(HttpToolsProtocol):
         self._requests = 0
         self._begun_in_this_turn = False
         """Whether a request was: the next one waits for the next turn of the loop."""
+        self._is_tapped = False
         self._lingering = False
         """Whether the last answer was sent, and what else the client sends is thrown away."""
         self._lingering_for = MOST_LINGERED
         self._head_since = self._heard = self._answered = self._taking_since = self.loop.time()
-        self._progress = (0, 0, 0)
+        self._progress = (0, 0, 0, 0)
         """What changes when an answer goes on, as it was when the connection was last looked at."""
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -306,10 +314,15 @@ class Protocol(HttpToolsProtocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             cycle.waiting_for_continue = False
         self.flow.pause_reading()
+        self._is_tapped = True
         early, cycle.body = bytes(cycle.body), bytearray()
         return plug, early, self._left
 
+    def heard(self) -> None:
+        self._heard = self.loop.time()
+
     def untapped(self, left: int, gone: bool) -> None:
+        self._is_tapped = False
         cycle: Cycle | None = self.cycle
         if gone:
             if cycle is not None:
@@ -327,18 +340,39 @@ class Protocol(HttpToolsProtocol):
 
     @property
     def idle_since(self) -> float | None:
-        """When it began to wait for a request, in the loop's time; None while it is at something."""
-        if self.unanswered is not None or self._heads.size or self._held or self._left or self._chunks is not None:
-            return None
-        return None if self.transport.get_write_buffer_size() else self._heard
+        """When it began to wait for its client with nothing to show for it, in the loop's time; None: it waits for us.
+
+        A client that is at something is given a while before it counts as idle, too: where there is no room for
+        others, those who stall must not have it."""
+        cycle = self.unanswered
+        if self._lingering:
+            return self._answered
+        if self.transport.get_write_buffer_size():
+            return self._taking_since + STALLED
+        if cycle is not None:
+            # It may be us who do not read.
+            ours = not cycle.more_body or (self.flow.read_paused and not self._is_tapped)
+            return None if ours else self._heard + STALLED
+        if self._heads.size:
+            return self._head_since + STALLED
+        if self._left or self._chunks is not None:
+            return self._answered + STALLED
+        return None if self._held else self._heard
 
     def close_idle(self) -> None:
-        """Close the connection if it waits for a request."""
-        if self.idle_since is not None:
-            self.transport.close()
+        """Let go of a client that `idle_since` tells of."""
+        if self._is_tapped:
+            # A thread has the socket, too.
+            plug = duplicate(self.transport)
+            if plug is not None:
+                with plug, suppress(OSError):
+                    plug.shutdown(socket.SHUT_RDWR)
+                return
+        self.transport.abort()
 
     def expire(self, now: float) -> None:
         """Let go of a client that does not go on: with a head, a body that nobody wants, an answer, or at all."""
+        settings = self.registry.app.settings
         if self._is_stuck(now):
             self.transport.abort()
         elif self._lingering:
@@ -350,16 +384,18 @@ class Protocol(HttpToolsProtocol):
             if now - self._head_since > HEAD_PATIENCE:
                 self.refuse(RequestTimeout())
         elif self._left or self._chunks is not None:
-            if now - self._answered > UNWANTED_PATIENCE:
+            if now - self._answered > min(UNWANTED_PATIENCE, settings.body_timeout.total_seconds()):
                 self.transport.close()
-        elif self.idle_since is not None and now - self._heard > (KEEP_ALIVE if self._requests else HEAD_PATIENCE):
+        elif not self._held and now - self._heard > (KEEP_ALIVE if self._requests else HEAD_PATIENCE):
             self.transport.close()
 
     def _is_stuck(self, now: float) -> bool:
         """Whether the client has not taken a byte of what waits for it, for too long."""
         unsent = self.transport.get_write_buffer_size()
         cycle: Cycle | None = self.cycle
-        progress = (cycle.written if cycle is not None else 0, self._requests, unsent)
+        # What the kernel has for it counts as taken only when it has gone.
+        queued = in_send_queue(self.transport) if unsent else 0
+        progress = (cycle.written if cycle is not None else 0, self._requests, unsent, queued)
         if unsent == 0 or progress != self._progress:
             self._progress = progress
             self._taking_since = now
@@ -407,3 +443,12 @@ class Protocol(HttpToolsProtocol):
             cycle.arrived.set()
         self.transport.write_eof()
         self.flow.resume_reading()
+
+
+def in_send_queue(transport: asyncio.Transport) -> int:
+    """Bytes that the kernel keeps for the client until it has confirmed them (tcp(7): SIOCOUTQ); 0: cannot be told."""
+    connection = transport.get_extra_info("socket")
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0])
+    except (OSError, ValueError, AttributeError):
+        return 0

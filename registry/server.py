@@ -296,7 +296,7 @@ async def live(app: App, settings: Settings, listening: socket.socket, place: Pl
     if place.supervisor is not None:
         # Its end of the pipe closes when it dies: workers that nobody watches over must not keep the port.
         loop.add_reader(place.supervisor, orphaned, place.supervisor, server)
-    expiry = asyncio.create_task(place.crowd.expire(settings.send_timeout.total_seconds()))
+    expiry = asyncio.create_task(place.crowd.expire(min(settings.send_timeout, settings.body_timeout)))
     # Clients wait in the socket's queue already.
     ready()
     try:

@@ -40,6 +40,9 @@ class Connection(Protocol):
 
         None if it came whole, or is cut off."""
 
+    def heard(self) -> None:
+        """The client has sent something."""
+
     def untapped(self, left: int, gone: bool) -> None:
         """Go on behind the body, of which `left` bytes are still on their way and to be ignored; or the client left."""
 
@@ -69,8 +72,11 @@ class Tap:
         with plug:
             try:
                 while self._left:
+                    before = self._left
                     dry = await ended(loop.run_in_executor(None, self._read, plug, early, sink))
                     early = b""
+                    if self._left < before:
+                        self._connection.heard()
                     if self._gone:
                         raise ClientGone
                     if dry:

@@ -161,7 +161,7 @@ def filled(site: Site, row: Row) -> str:
     if row.name == "upload":
         location = site.ask("POST", f"/v2/{REPOSITORY}/blobs/uploads/").header("location")
         assert location is not None
-        reference = location.rpartition("/")[2]
+        reference = location.partition("?")[0].rpartition("/")[2]
     elif row.method == "GET" and row.name == "blob":
         site.ask("POST", f"/v2/{REPOSITORY}/blobs/uploads/?digest={reference}", body=CONTENT)
     elif row.method == "GET" and row.name in ("manifest", "tags"):

@@ -96,7 +96,7 @@ class Pusher:
 
     def _start(self, name: str, content: bytes) -> Session:
         answer = self._send("POST", f"/v2/{name}/blobs/uploads/", expect=202)
-        session = Session(answer.location, name, content)
+        session = Session(answer.location.partition("?")[0], name, content)
         self.open.append(session)
         return session
 

