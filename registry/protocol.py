@@ -5,10 +5,7 @@ framed here: what a client sends ahead stays bytes, within a bound, until its tu
 """
 
 import asyncio
-import fcntl
 import socket
-import struct
-import termios
 import time
 from collections.abc import MutableMapping
 from contextlib import suppress
@@ -24,7 +21,7 @@ from registry.cycle import Cycle, goes_on, refusal
 from registry.errors import RegistryError, RequestInvalid, RequestTimeout
 from registry.head import CHUNKED, Head, HeadReader, check
 from registry.log import Line
-from registry.tap import Tap, duplicate
+from registry.tap import Tap, duplicate, in_send_queue
 
 KEEP_ALIVE = 75.0
 """Seconds that a connection may rest between two requests."""
@@ -443,12 +440,3 @@ class Protocol(HttpToolsProtocol):
             cycle.arrived.set()
         self.transport.write_eof()
         self.flow.resume_reading()
-
-
-def in_send_queue(transport: asyncio.Transport) -> int:
-    """Bytes that the kernel keeps for the client until it has confirmed them (tcp(7): SIOCOUTQ); 0: cannot be told."""
-    connection = transport.get_extra_info("socket")
-    try:
-        return int(struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0])
-    except (OSError, ValueError, AttributeError):
-        return 0

@@ -5,9 +5,12 @@ to the body's end, and the loop goes on behind them. A client that pauses, or is
 """
 
 import asyncio
+import fcntl
 import os
 import select
 import socket
+import struct
+import termios
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -155,3 +158,12 @@ def duplicate(transport: asyncio.Transport) -> socket.socket | None:
         if original is not None and original.fileno() >= 0:
             return socket.socket(fileno=os.dup(original.fileno()))
     return None
+
+
+def in_send_queue(transport: asyncio.Transport) -> int:
+    """Bytes that the kernel keeps for the client until it has confirmed them (tcp(7): SIOCOUTQ); 0: cannot be told."""
+    connection = transport.get_extra_info("socket")
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0])
+    except (OSError, ValueError, AttributeError):
+        return 0
