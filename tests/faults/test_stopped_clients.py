@@ -32,7 +32,7 @@ def large_index(size: int = 4 * MIB - 1000) -> bytes:
 
 
 def received(connection: socket.socket) -> int:
-    """Bytes that are still to be had, until the end of whatever kind."""
+    """Bytes that are still to be had, until the end of whatever kind; of a connection that is kept there is none."""
     connection.settimeout(10)
     size = 0
     with suppress(ConnectionError):
@@ -68,12 +68,10 @@ def test_who_stops_reading_is_let_go(what: str, impatient: Server) -> None:
     """After `--send-timeout` without a byte taken: what was on its way does not come any more."""
     with Client(impatient.url) as client:
         request, size = asked_for(what, client)
-    time.sleep(0.3)  # Until that client's connection is gone.
-    before = descriptors(impatient)
     with open_narrow(impatient) as stopped:
         as_much_as_goes(stopped, request)
-        assert soon(lambda: descriptors(impatient) == before, PATIENCE * 4), "the connection is held for ever"
-        assert received(stopped) < size
+        time.sleep(PATIENCE * 2)
+        assert received(stopped) < size, "the connection is held for ever"
 
 
 @pytest.mark.parametrize("what", ["large manifest", "large blob"])
