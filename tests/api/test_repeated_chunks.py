@@ -35,7 +35,7 @@ def streamed(content: bytes) -> Iterator[bytes]:
     return iter([content[: len(content) // 2], content[len(content) // 2 :]])
 
 
-@pytest.mark.spec("UPLOAD-28")
+@pytest.mark.spec("UPLOAD-28", "UPLOAD-2")
 def test_every_answer_gives_another_location(http: httpx.Client, name: str) -> None:
     """The path is the session's; a parameter says how far it is, and is that of the status too."""
     start = start_at(http, name)
@@ -51,7 +51,7 @@ def test_every_answer_gives_another_location(http: httpx.Client, name: str) -> N
         assert str(answer.url.join(answer.headers["location"])) == second
 
 
-@pytest.mark.spec("UPLOAD-22", "UPLOAD-23", "UPLOAD-28")
+@pytest.mark.spec("UPLOAD-22", "UPLOAD-23", "UPLOAD-28", "UPLOAD-32")
 @pytest.mark.parametrize("coded", [False, True], ids=["with its length", "in chunked transfer coding"])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_a_chunk_sent_again_is_refused(sizes: tuple[int, int], coded: bool, http: httpx.Client, name: str) -> None:
@@ -138,7 +138,7 @@ def test_a_session_is_cancelled_at_every_location(http: httpx.Client, name: str)
     assert http.get(newest).status_code == 404
 
 
-@pytest.mark.spec("UPLOAD-27", "UPLOAD-28")
+@pytest.mark.spec("UPLOAD-27", "UPLOAD-28", "UPLOAD-32")
 @pytest.mark.parametrize("size", [40, 20_000, 300_000])
 def test_a_location_without_its_parameter_appends(size: int, http: httpx.Client, name: str) -> None:
     """As clients do that make the URL themselves, and as every location was before."""
@@ -174,7 +174,7 @@ def test_a_location_that_was_never_given_adds_nothing_wrong(value: str, http: ht
     finish(http, newest, b"12345")
 
 
-@pytest.mark.spec("UPLOAD-28", "UPLOAD-40")
+@pytest.mark.spec("UPLOAD-28", "UPLOAD-40", "UPLOAD-32")
 @pytest.mark.parametrize("coded", [False, True], ids=["with its length", "in chunked transfer coding"])
 @pytest.mark.parametrize("part", [100, 50_000, 700_000])
 def test_a_chunk_that_was_cut_off_and_is_sent_again_whole(
@@ -197,7 +197,7 @@ def test_a_chunk_that_was_cut_off_and_is_sent_again_whole(
     finish(http, newest, content)
 
 
-@pytest.mark.spec("UPLOAD-28", "UPLOAD-31")
+@pytest.mark.spec("UPLOAD-28", "UPLOAD-31", "UPLOAD-32")
 @pytest.mark.parametrize("size", [1000, 100_000, 1_100_000])
 def test_the_same_chunk_twice_at_the_same_time_counts_once(
     size: int, server: Server, http: httpx.Client, name: str

@@ -42,7 +42,7 @@ def alive(connection: Wire) -> None:
 # Blanks around a value
 
 
-@pytest.mark.spec("UPLOAD-20", "UPLOAD-25", "UPLOAD-46")
+@pytest.mark.spec("UPLOAD-20", "UPLOAD-25", "UPLOAD-46", "CONNECTION-3")
 @pytest.mark.parametrize("blanks", BLANKS, ids=repr)
 @pytest.mark.parametrize("size", [5, 300_000])
 @pytest.mark.parametrize("name_of_header", ["Content-Length", "Content-Range", "Content-Type", "Host", "Connection"])
@@ -66,7 +66,7 @@ def test_blanks_around_a_value_of_a_push(
     finish(http, http.get(location).headers["location"], content)
 
 
-@pytest.mark.spec("UPLOAD-44")
+@pytest.mark.spec("UPLOAD-44", "CONNECTION-3")
 @pytest.mark.parametrize("blanks", BLANKS, ids=repr)
 @pytest.mark.parametrize("size", [5, 300_000])
 def test_blanks_around_an_expectation(
@@ -82,7 +82,7 @@ def test_blanks_around_an_expectation(
     assert connection.answer().status == 202
 
 
-@pytest.mark.spec("UPLOAD-26", "UPLOAD-27")
+@pytest.mark.spec("UPLOAD-26", "UPLOAD-27", "CONNECTION-3")
 @pytest.mark.parametrize("blanks", BLANKS, ids=repr)
 def test_blanks_around_a_coding(blanks: tuple[str, str], connection: Wire, http: httpx.Client, name: str) -> None:
     content = random_blob(300_000)
@@ -94,7 +94,7 @@ def test_blanks_around_a_coding(blanks: tuple[str, str], connection: Wire, http:
     alive(connection)
 
 
-@pytest.mark.spec("BLOB-7", "MANIFEST-8", "MANIFEST-35", "MANIFEST-36")
+@pytest.mark.spec("BLOB-7", "MANIFEST-8", "MANIFEST-35", "MANIFEST-36", "CONNECTION-3")
 @pytest.mark.parametrize("blanks", BLANKS, ids=repr)
 def test_blanks_around_ranges_types_and_conditions(
     blanks: tuple[str, str], connection: Wire, http: httpx.Client, name: str
@@ -155,7 +155,7 @@ HUGE = [20, 25, 100, 5000]
 """Digits of a number beyond all that is counted in 64 bits."""
 
 
-@pytest.mark.spec("BLOB-7")
+@pytest.mark.spec("BLOB-7", "BLOB-32")
 @pytest.mark.parametrize("digits", HUGE)
 @pytest.mark.parametrize("digit", ["9", "1", "0"])
 @pytest.mark.parametrize("size", [10, 300_000])
@@ -189,7 +189,7 @@ def test_a_range_with_many_digits(size: int, digit: str, digits: int, http: http
         assert answer.headers["content-range"] == f"bytes */{size}"
 
 
-@pytest.mark.spec("BLOB-7")
+@pytest.mark.spec("BLOB-7", "BLOB-32")
 @pytest.mark.parametrize("last", [2**63 - 1, 2**63, 2**64 - 1, 2**64])
 def test_a_range_that_ends_where_numbers_of_others_end(last: int, http: httpx.Client, name: str) -> None:
     url = f"/v2/{name}/blobs/{push_blob(http, name, b'0123456789')}"
@@ -200,7 +200,7 @@ def test_a_range_that_ends_where_numbers_of_others_end(last: int, http: httpx.Cl
 # Expectations
 
 
-@pytest.mark.spec("UPLOAD-44")
+@pytest.mark.spec("UPLOAD-44", "CONNECTION-4")
 @pytest.mark.parametrize("size", [5, 300_000])
 @pytest.mark.parametrize("kept", [False, True], ids=["", "keep-alive"])
 def test_an_expectation_in_http_1_0_is_ignored(
@@ -217,7 +217,7 @@ def test_an_expectation_in_http_1_0_is_ignored(
     assert connection.answer().status == 202
 
 
-@pytest.mark.spec("UPLOAD-44")
+@pytest.mark.spec("UPLOAD-44", "CONNECTION-4")
 @pytest.mark.parametrize("form", ["100-Continue", "100-CONTINUE", "100-continue, 100-continue"])
 def test_forms_of_an_expectation(form: str, connection: Wire, http: httpx.Client, name: str) -> None:
     connection.send(lines("PATCH", start_upload(http, name), HOST, f"Expect: {form}", "Content-Length: 5"))
@@ -278,7 +278,7 @@ CODINGS = [
 ]
 
 
-@pytest.mark.spec("UPLOAD-46")
+@pytest.mark.spec("UPLOAD-46", "CONNECTION-5")
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
 @pytest.mark.parametrize("method", ["PATCH", "PUT", "POST", "manifest"])
 @pytest.mark.parametrize(("codings", "statuses"), CODINGS, ids=str)
@@ -345,7 +345,7 @@ TRAILERS = [
 ]
 
 
-@pytest.mark.spec("UPLOAD-45")
+@pytest.mark.spec("UPLOAD-45", "CONNECTION-6")
 @pytest.mark.parametrize("together", [True, False], ids=["in one piece", "in pieces"])
 @pytest.mark.parametrize("method", ["PATCH", "PUT", "POST", "manifest"])
 @pytest.mark.parametrize("trailer", TRAILERS)
@@ -379,7 +379,7 @@ def test_a_trailer_is_no_header(
 # Targets and dates
 
 
-@pytest.mark.spec("BASE-22")
+@pytest.mark.spec("BASE-22", "CONNECTION-7")
 @pytest.mark.parametrize("target", ["http://registry", "http://registry:5000", "http://registry?n=1", "http://[::1]"])
 def test_a_whole_url_without_a_path_is_that_of_the_root(target: str, connection: Wire) -> None:
     """RFC 9112 section 3.2.2 with RFC 3986 section 6.2.3: an empty path is `/`, which is no endpoint here."""
@@ -388,7 +388,7 @@ def test_a_whole_url_without_a_path_is_that_of_the_root(target: str, connection:
     alive(connection)
 
 
-@pytest.mark.spec("BASE-3")
+@pytest.mark.spec("BASE-3", "CONNECTION-10")
 @pytest.mark.parametrize("size", [5, 300_000])
 def test_the_date_is_that_of_the_answer(size: int, connection: Wire, http: httpx.Client, name: str) -> None:
     """RFC 9110 section 6.6.1: when the answer was made, not when a slow request began."""
@@ -403,7 +403,7 @@ def test_the_date_is_that_of_the_answer(size: int, connection: Wire, http: httpx
     assert abs((told - sent).total_seconds()) <= 1.5, f"{told} on what was answered at {sent}"
 
 
-@pytest.mark.spec("BASE-3")
+@pytest.mark.spec("BASE-3", "CONNECTION-10")
 def test_every_answer_has_a_date_of_now(connection: Wire, http: httpx.Client, name: str) -> None:
     """Also one that is kept and given again, and one from a connection that has rested."""
     push_image(http, name, "v1")

@@ -98,6 +98,14 @@ HEADS = {
 }
 
 
+@pytest.mark.spec("CONNECTION-8")
+@pytest.mark.parametrize(("lines", "status"), [(498, 200), (499, 431), (5000, 431)])
+def test_lines_of_headers_are_counted(site: Site, lines: int, status: int) -> None:
+    """Beside the two others that this request has."""
+    found = talk(site.port, GET + b"a:b\r\n" * lines + b"c: d\r\n\r\n", ["GET"])
+    assert found.statuses == [status]
+
+
 @pytest.mark.parametrize("shape", HEADS)
 def test_heads_are_bounded(site: Site, shape: str) -> None:
     found = talk(site.port, [HEADS[shape][at : at + 10_000] for at in range(0, len(HEADS[shape]), 10_000)])

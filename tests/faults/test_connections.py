@@ -27,6 +27,7 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 # Clients that send ahead
 
 
+@pytest.mark.spec("CONNECTION-1")
 def test_requests_sent_ahead_of_a_stalled_answer_cost_little(data: Path) -> None:
     """They wait in the socket until their turn comes, and then every one of them has its answer."""
     with running(data, "--workers", "1") as server, Client(server.url) as client, ExitStack() as stack:
@@ -57,6 +58,7 @@ def count_answers(connection: socket.socket, found: list[int]) -> None:
     found.append(content.count(b"HTTP/1.1 200 OK\r\n"))
 
 
+@pytest.mark.spec("CONNECTION-1")
 def test_many_requests_in_one_piece_keep_nobody_waiting(data: Path) -> None:
     with running(data, "--workers", "1") as server, Client(server.url) as client:
         path = pushed(client, "ahead/many", image())
@@ -78,6 +80,7 @@ def test_many_requests_in_one_piece_keep_nobody_waiting(data: Path) -> None:
         assert min(longest) < 0.15, longest
 
 
+@pytest.mark.spec("CONNECTION-8")
 @pytest.mark.parametrize("line", [b"a:b\r\n", b"ab: c\r\n", b"a:" + b"b" * 200 + b"\r\n"], ids=len)
 def test_an_unfinished_head_costs_what_it_is_long(line: bytes, data: Path) -> None:
     clients, size = 40, 127 * 1024
@@ -138,6 +141,7 @@ LAST: dict[str, Callable[[Client], bytes]] = {
 }
 
 
+@pytest.mark.spec("CONNECTION-2")
 @pytest.mark.parametrize("pause", [0, 0.2], ids=["in one piece", "in two pieces"])
 @pytest.mark.parametrize("what", LAST)
 def test_what_follows_the_last_request_is_not_carried_out(what: str, pause: float, impatient: Server) -> None:
@@ -163,6 +167,7 @@ def test_what_follows_the_last_request_is_not_carried_out(what: str, pause: floa
         assert client.get(f"/v2/last/{nonce}/manifests/new").status == 404
 
 
+@pytest.mark.spec("CONNECTION-2")
 def test_what_follows_a_body_that_stalled_is_not_carried_out(impatient: Server) -> None:
     with Client(impatient.url) as client:
         path = pushed(client, "last/stalled", image())
@@ -178,6 +183,7 @@ def test_what_follows_a_body_that_stalled_is_not_carried_out(impatient: Server) 
 # Connections that hold all descriptors
 
 
+@pytest.mark.spec("OPERATE-9", "CONNECTION-14")
 @pytest.mark.parametrize("asked", [False, True], ids=["never asked", "rest after a request"])
 def test_idle_connections_leave_descriptors_for_work(asked: bool, workers: int, data: Path) -> None:
     """At a hard limit of 128 descriptors, 400 idle connections: those who work go on, and others come in."""

@@ -43,6 +43,7 @@ def sent_ahead(client: Client) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.spec("CONNECTION-15")
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])
 def test_who_leaves_with_requests_sent_ahead_is_no_failure(reset: bool, data: Path) -> None:
     """Each has a line in the log, 499 where its answer could not be sent any more; nothing has failed."""
@@ -64,6 +65,7 @@ def test_who_leaves_with_requests_sent_ahead_is_no_failure(reset: bool, data: Pa
 # Stopping
 
 
+@pytest.mark.spec("UPLOAD-60")
 @pytest.mark.parametrize("coded", [False, True], ids=["with its length", "in chunked transfer coding"])
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
 @pytest.mark.parametrize("size", [1_000, 30_000, 2_000_000])
