@@ -33,6 +33,9 @@ log = structlog.get_logger("registry")
 LARGE_ANSWERS = 64 * 1024 * 1024
 """Bytes of large manifests and lists that a worker holds for clients that are reading them."""
 
+STREAMS = 512 * 1024 * 1024
+"""Bytes of blobs that a worker holds for clients that are reading them, by what each may hold at most."""
+
 TIGHT_PATIENCE = 5.0
 """Seconds without a byte taken after which a client is let go of where these are half used up."""
 
@@ -60,6 +63,7 @@ class App:
         self.requests = RequestLog(settings.log_format)
         self.answers = Answers(self.database.version, settings.answer_memory)
         self.large_answers = Room(LARGE_ANSWERS)
+        self.streams = Room(STREAMS)
         self._send_timeout = settings.send_timeout.total_seconds()
         self.cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._sweep: asyncio.Task[None] | None = None
@@ -74,7 +78,8 @@ class App:
     @property
     def send_patience(self) -> float:
         """Seconds that a client may take no byte of what waits for it."""
-        return min(self._send_timeout, TIGHT_PATIENCE) if self.large_answers.is_tight else self._send_timeout
+        tight = self.large_answers.is_tight or self.streams.is_tight
+        return min(self._send_timeout, TIGHT_PATIENCE) if tight else self._send_timeout
 
     async def open(self) -> None:
         """Raises `OperatorError`."""

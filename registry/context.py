@@ -1,7 +1,6 @@
 """`Context`, what one request knows, and `dispatch`, which makes it, calls the handler, answers and logs."""
 
 import asyncio
-import errno
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from enum import Enum
@@ -10,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from registry import clients, conditions, proxies
+from registry import clients, conditions, host, proxies
 from registry.app import App
 from registry.body import Receive, RequestBody
 from registry.conditions import Precondition
@@ -22,6 +21,7 @@ from registry.errors import (
     NameInvalid,
     NotFound,
     ParameterInvalid,
+    PreconditionFailed,
     ReadOnly,
     RegistryError,
     RequestInvalid,
@@ -31,7 +31,7 @@ from registry.errors import (
 )
 from registry.log import Line
 from registry.names import RepositoryName, parse_name, parse_number
-from registry.responses import Response, failure
+from registry.responses import LARGE, Response, failure
 
 log = structlog.get_logger("requests")
 
@@ -43,11 +43,8 @@ MOST_PARAMETERS = 500
 WATCHED = 1024 * 1024
 """Bytes of an answer from which on the client is watched: one that has gone should not have a disk read for it."""
 
-LARGE = 64 * 1024
-"""Bytes of an answer that is not streamed from which on it is sent piece by piece, and counted while it is sent."""
-
-EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-"""What the kernel says when the process, or the machine, has no more to give at the moment."""
+STREAMED = 512 * 1024
+"""Bytes that an answer holds at most that is streamed: a block, and what the transport keeps of the one before."""
 
 
 class Action(Enum):
@@ -214,7 +211,13 @@ class Endpoint:
         """Send the answer, or the error that took its place."""
         try:
             try:
-                await answer.send(await self._respond(ctx, row))
+                response = await self._respond(ctx, row)
+                if response.takes and not ctx.app.large_answers.has(response.takes):
+                    # Made once more when there is room, as those who wait must hold nothing.
+                    takes, response = response.takes, failure(Unavailable())
+                    await ctx.app.large_answers.wait(takes)
+                    response = await self._respond(ctx, row)
+                await answer.send(response)
             except (ClientGone, asyncio.CancelledError):
                 raise
             except RegistryError as error:
@@ -233,7 +236,7 @@ class Endpoint:
 
     async def _failed(self, ctx: Context, answer: "Answer", error: Exception) -> None:
         """Answer what went wrong first, and log it then."""
-        exhausted = isinstance(error, OSError) and error.errno in EXHAUSTED
+        exhausted = isinstance(error, OSError) and error.errno in host.EXHAUSTED
         if answer.status == 0:
             told: RegistryError = RegistryError(f"see the log for request {ctx.id}")
             await answer.send(failure(Unavailable("too much is going on at the moment") if exhausted else told))
@@ -264,9 +267,20 @@ class Endpoint:
             raise MethodNotAllowed(f"{ctx.method} {ctx.scope['path'][:200]}", headers={"allow": self._allow})
         if row.method in self._refused:
             raise self._refused[row.method](headers={"allow": self._allow})
-        if not row.tagged:
-            ctx.precondition.check_untagged()
+        if not row.tagged and ctx.precondition.match is not None:
+            await self._check_untagged(ctx)
         return await row.handler(ctx)
+
+    async def _check_untagged(self, ctx: Context) -> None:
+        """Raises `PreconditionFailed`, or what is said of a target that is not there, which comes first (RFC 9110
+        section 13.2.1)."""
+        try:
+            ctx.precondition.check_untagged()
+        except PreconditionFailed:
+            read = self._rows.get("GET")
+            if read is not None:
+                await read.handler(ctx)
+            raise
 
     def _preflight(self, ctx: Context) -> Response | None:
         """What a browser is told before a page may ask; None where that is not what was asked."""
@@ -311,18 +325,22 @@ class Answer:
                 )
             await self._send(message)
             return
+        room = self._ctx.app.streams
+        await room.wait(STREAMED)
+        room.take(STREAMED)
         try:
             # Before the head is sent, so that bytes that cannot be read are an error and not half an answer.
             first = await anext(body, b"")
             await self._begin(response)
             await self._stream(first, body, response.length or 0)
         finally:
+            room.give_back(STREAMED)
             await body.aclose()
 
     async def _send_large(self, response: Response, body: bytes) -> None:
         """Piece by piece, so that a client that does not read holds little besides the body, of which few are held."""
         room = self._ctx.app.large_answers
-        await room.take(len(body))
+        room.take(len(body))
         try:
             await self._begin(response)
             while self.size < len(body):

@@ -162,12 +162,13 @@ class Cycle:
         self._head = None
 
 
-def refusal(error: RegistryError, *, has_body: bool) -> bytes:
+def refusal(error: RegistryError, request_id: str, *, has_body: bool) -> bytes:
     """The last answer on a connection, to what never came to be a request, or stopped being one."""
     response = failure(error)
     assert isinstance(response.body, bytes)
     headers = [
         *response.headers,
+        (b"x-request-id", request_id.encode()),
         (b"date", http_date()),
         (b"content-length", b"%d" % len(response.body)),
         (b"connection", b"close"),

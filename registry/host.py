@@ -11,6 +11,9 @@ from pathlib import Path
 NONE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM)
 """Why something of the system cannot be read by this process now or ever."""
 
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""What the kernel says when the process, or the machine, has no more to give at the moment."""
+
 
 @cache
 def boot_id() -> str:

@@ -47,7 +47,7 @@ STALLED = 15.0
 LINGER = 5.0
 """Seconds that a client that is still sending has to read the last answer."""
 
-MOST_LINGERED = 1024 * 1024
+MOST_LINGERED = 8 * 1024 * 1024
 """Bytes of it that are thrown away at most."""
 
 
@@ -70,7 +70,7 @@ class Protocol(HttpToolsProtocol):
         self._requests = 0
         self._begun_in_this_turn = False
         """Whether a request was: the next one waits for the next turn of the loop."""
-        self._is_tapped = False
+        self._is_tapped = self._tap_reads = False
         self._lingering = False
         """Whether the last answer was sent, and what else the client sends is thrown away."""
         self._lingering_for = MOST_LINGERED
@@ -203,7 +203,7 @@ class Protocol(HttpToolsProtocol):
             self.flow,
             self.on_response_complete,
             self._end,
-            expects_continue=head.expects_continue,
+            expects_continue=length != 0 and head.expects_continue,
             keep_alive=keep_alive,
             more_body=length != 0,
         )
@@ -315,7 +315,8 @@ class Protocol(HttpToolsProtocol):
         early, cycle.body = bytes(cycle.body), bytearray()
         return plug, early, self._left
 
-    def heard(self) -> None:
+    def tap_reads(self, reads: bool) -> None:
+        self._tap_reads = reads
         self._heard = self.loop.time()
 
     def untapped(self, left: int, gone: bool) -> None:
@@ -347,8 +348,8 @@ class Protocol(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             return self._taking_since + STALLED
         if cycle is not None:
-            # It may be us who do not read.
-            ours = not cycle.more_body or (self.flow.read_paused and not self._is_tapped)
+            # It may be us who do not read, or who cannot write what a thread has read.
+            ours = not cycle.more_body or self._tap_reads or (self.flow.read_paused and not self._is_tapped)
             return None if ours else self._heard + STALLED
         if self._heads.size:
             return self._head_since + STALLED
@@ -411,12 +412,19 @@ class Protocol(HttpToolsProtocol):
         if self._is_ending:
             return
         cycle = self.unanswered
-        if cycle is not None and cycle.response_started:
-            # Bytes in between would be taken for a part of the answer.
+        open_body = self._left or self._chunks is not None
+        if (cycle is not None and cycle.response_started) or (cycle is None and open_body):
+            # Bytes now would be taken for a part of the answer, or for the answer to a request that is not there.
             self.transport.close()
             return
-        self.transport.write(refusal(error, has_body="HEAD" not in (self._method, self._heads.method)))
+        app = self.registry.app
+        method = self._method or self._heads.method
+        request_id = app.next_request_id()
+        self.transport.write(refusal(error, request_id, has_body=method != "HEAD"))
         self._end()
+        if app.settings.log_requests:
+            client = self.client[0] if self.client else ""
+            app.requests.write(Line(request_id, client, method or "-", "-", "-", "", "", error.status, 0, 0.0))
 
     @property
     def _is_ending(self) -> bool:

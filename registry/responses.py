@@ -12,6 +12,9 @@ Header = tuple[bytes, bytes]
 JSON: Header = (b"content-type", b"application/json")
 OCTETS: Header = (b"content-type", b"application/octet-stream")
 
+LARGE = 64 * 1024
+"""Bytes of an answer that is not streamed from which on it is sent piece by piece, and counted while it is sent."""
+
 
 class Response:
     """`length` in bytes is that of the body, or for HEAD that which the body would have."""
@@ -29,6 +32,11 @@ class Response:
         self.headers = headers or []
         self.body = body
         self.length = len(body) if length is None and isinstance(body, bytes) else length
+
+    @property
+    def takes(self) -> int:
+        """Bytes of memory that are worth counting while it is sent."""
+        return len(self.body) if isinstance(self.body, bytes) and len(self.body) > LARGE else 0
 
 
 def json(content: Any, status: int = 200, headers: list[Header] | None = None) -> Response:

@@ -23,14 +23,20 @@ class Room:
         """Whether half of it is taken: clients that take nothing must not have the rest, too."""
         return 2 * self._taken > self._limit
 
-    async def take(self, size: int) -> None:
-        """Wait until there are `size` bytes. Raises `Unavailable`."""
+    def has(self, size: int) -> bool:
+        """Whether there are `size` bytes."""
+        return not self._taken or self._taken + size <= self._limit
+
+    async def wait(self, size: int) -> None:
+        """Until there are `size` bytes: hold nothing meanwhile. Raises `Unavailable`."""
         waited = 0.0
-        while self._taken and self._taken + size > self._limit:
+        while not self.has(size):
             if waited >= PATIENCE:
-                raise Unavailable("too many large answers are waiting for their clients")
+                raise Unavailable("too many answers are waiting for their clients")
             await asyncio.sleep(PAUSE)
             waited += PAUSE
+
+    def take(self, size: int) -> None:
         self._taken += size
 
     def give_back(self, size: int) -> None:

@@ -43,8 +43,8 @@ class Connection(Protocol):
 
         None if it came whole, or is cut off."""
 
-    def heard(self) -> None:
-        """The client has sent something."""
+    def tap_reads(self, reads: bool) -> None:
+        """A thread is at it, or the client is waited for from now on."""
 
     def untapped(self, left: int, gone: bool) -> None:
         """Go on behind the body, of which `left` bytes are still on their way and to be ignored; or the client left."""
@@ -75,11 +75,10 @@ class Tap:
         with plug:
             try:
                 while self._left:
-                    before = self._left
+                    self._connection.tap_reads(True)
                     dry = await ended(loop.run_in_executor(None, self._read, plug, early, sink))
+                    self._connection.tap_reads(False)
                     early = b""
-                    if self._left < before:
-                        self._connection.heard()
                     if self._gone:
                         raise ClientGone
                     if dry:

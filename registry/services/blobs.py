@@ -263,7 +263,7 @@ def join(session: Session, name: RepositoryName, digest: Digest, blob_id: int) -
 @frees
 def leave(session: Session, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
     found = session.first(FIND, name=name, digest=digest)
-    condition.check(found.digest if found else None)
     if found is None:
         raise BlobUnknown(digest)
+    condition.check(found.digest)
     session.execute(LEAVE, of=found.repository_id, held=found.id)

@@ -87,5 +87,9 @@ def test_what_has_no_entity_tag_matches_none(http: httpx.Client, name: str) -> N
         assert refused(http.request(method, path, content=body, headers={"if-match": OTHER})), (method, path)
     assert http.get(session).headers["range"] == "0--1"
     assert http.get(f"/v2/{name}/blobs/{digest_of(content)}").status_code == 404
+    # What is not there comes first (RFC 9110 section 13.2.1).
+    unknown = f"/v2/{name}/none/tags/list", session[:-12] + "0" * 12, f"/v2/{name}/blobs/{digest_of(b'none')}"
+    for method, path in (("GET", unknown[0]), ("PATCH", unknown[1]), ("DELETE", unknown[1]), ("DELETE", unknown[2])):
+        assert http.request(method, path, headers={"if-match": OTHER}).status_code == 404
     assert http.patch(session, content=content, headers={"if-match": "*"}).status_code == 202
     assert http.get(f"/v2/{name}/tags/list", headers={"if-match": "*"}).json()["tags"] == ["v1"]
