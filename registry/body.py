@@ -43,24 +43,23 @@ class RequestBody:
         return not self._ahead
 
     async def whole(self, limit: int | None = None, beyond: type[RegistryError] = RegistryError) -> bytes:
-        """All of it. Raises `beyond` as soon as it is known to be longer than `limit` bytes, and `ClientGone`."""
+        """All of it. Raises `beyond` as soon as it is known to be longer than `limit` bytes, and `ClientGone`, after
+        which `blocks` and `pour` have what came."""
         if limit is not None and self.length is not None and self.length > limit:
             raise beyond(f"{self.length} bytes; the limit is {limit}")
-        piece = await self._next()
-        if not self._more:
-            if limit is not None and len(piece) > limit:
-                raise beyond(f"the limit is {limit} bytes")
-            return piece
-        pieces, size = [piece], len(piece)
-        while self._more:
-            if limit is not None and size > limit:
-                raise beyond(f"the limit is {limit} bytes")
-            piece = await self._next()
-            pieces.append(piece)
-            size += len(piece)
-        if limit is not None and size > limit:
-            raise beyond(f"the limit is {limit} bytes")
-        return b"".join(pieces)
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            while self._more or self._ahead:
+                pieces.append(await self._next())
+                size += len(pieces[-1])
+                if limit is not None and size > limit:
+                    raise beyond(f"the limit is {limit} bytes")
+        except (ClientGone, asyncio.CancelledError):
+            # For who takes what came all the same.
+            self._ahead = b"".join(pieces)
+            raise
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """All of it. Raises `ClientGone` after the last byte that came, as it does what cancels the request."""
@@ -82,9 +81,7 @@ class RequestBody:
 
     async def pour(self, sink: Sink) -> None:
         """All of it, block by block, into `sink`, which is called in threads. Raises as `blocks` does."""
-        if self._failure is not None:
-            raise self._failure
-        if self._tap is not None and self._more:
+        if self._tap is not None and self._more and self._failure is None:
             try:
                 tapped = await self._tap.pour(sink, self._patience)
             except BaseException as error:

@@ -1,5 +1,6 @@
 """The heads of requests: read up to their very end and no further, checked, and what they say of the body."""
 
+import re
 from collections.abc import MutableMapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -21,6 +22,9 @@ LONGEST_URL = 64 * 1024 - 1
 
 CHUNKED = -1
 """Stands for the length of a body in chunked transfer coding."""
+
+HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%-]*(?::[0-9]*)?|\[[0-9A-Fa-f:.v]+\](?::[0-9]*)?")
+"""What names a host, and perhaps a port (RFC 3986 section 3.2)."""
 
 END = b"\r\n\r\n"
 BLANKS = b" \t"
@@ -181,9 +185,14 @@ class HeadReader:
 
 def check(head: Head) -> None:
     """Raises `RequestInvalid` for a request that this server cannot be the one to answer."""
-    if b"host" not in head.fields:
+    host = head.fields.get(b"host")
+    if not head.version.startswith("1."):
+        raise RequestInvalid("RFC 9112 section 2.3: this is a server of HTTP/1.1")
+    if host is None:
         if head.version == "1.1":
             raise RequestInvalid("RFC 9112 section 3.2: no Host")
+    elif HOST.fullmatch(host) is None:
+        raise RequestInvalid("RFC 9112 section 3.2: no valid Host")
     elif len(head.fields) != len(head.headers) and [name for name, _ in head.headers].count(b"host") != 1:
         raise RequestInvalid("RFC 9112 section 3.2: several Hosts")
     if head.method == "CONNECT":

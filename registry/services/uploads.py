@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 from uuid import uuid4
@@ -280,7 +280,13 @@ class Uploads:
 
     async def _store_whole(self, name: RepositoryName, digest: Digest, body: Body, claimed: Claimed | None) -> None:
         """A body that is small enough to be held: hashed, stored and linked without an upload."""
-        content = await body.whole()
+        try:
+            content = await body.whole()
+        except (ClientGone, asyncio.CancelledError):
+            if claimed is not None:
+                with suppress(ClientGone):
+                    await self._receive(claimed, body, None, last=True)
+            raise
         found = hashing.digest_of(content, digest.algorithm)
         if found != digest:
             if claimed is not None:

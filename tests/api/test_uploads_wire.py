@@ -60,6 +60,25 @@ def test_a_patch_may_be_cut_off_time_and_again(server: Server, http: httpx.Clien
     finish(http, location, content, content[arrived(http, location) :])
 
 
+@pytest.mark.spec("UPLOAD-40", "UPLOAD-43")
+@pytest.mark.parametrize("placed", [False, True], ids=["at the end", "placed"])
+@pytest.mark.parametrize("before", [0, 1000, 20_000])
+@pytest.mark.parametrize("size", [6, 10_000, 20_000, 128 * 1024, 128 * 1024 + 1, 300_000])
+def test_of_a_put_that_is_cut_off_what_came_counts(
+    size: int, before: int, placed: bool, server: Server, http: httpx.Client, name: str
+) -> None:
+    content = random_blob(before + size)
+    location = start_upload(http, name)
+    assert http.patch(location, content=content[:before]).status_code == 202
+    place = {"content_range": f"{before}-{before + size - 1}"} if placed else {}
+    with wire(server.url) as connection:
+        url = with_digest(location, digest_of(content[:-1]))
+        connection.send(head("PUT", url, content_length=size, **place), content[before:-1])
+    assert eventually(lambda: arrived(http, location) == len(content) - 1)
+    assert http.head(f"/v2/{name}/blobs/{digest_of(content[:-1])}").status_code == 404
+    finish(http, location, content, content[-1:])
+
+
 @pytest.mark.spec("UPLOAD-41")
 @pytest.mark.parametrize(("before", "length"), [(0, 2000), (1000, 2000), (0, 2 * BIG), (1000, 2 * BIG)])
 def test_a_put_that_is_cut_off_leaves_the_session_open(
