@@ -12,7 +12,9 @@ import errno
 import mmap
 import resource
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -90,6 +92,7 @@ class Crowd(set[Any]):
     def __init__(self, counts: memoryview, slot: int) -> None:
         self._counts = counts
         self._slot = slot
+        self._told = -TOLD_EVERY
         # Of the worker that had the slot before, nothing is left.
         counts[slot] = 0
 
@@ -118,17 +121,37 @@ class Crowd(set[Any]):
         while True:
             await asyncio.sleep(pause)
             for connection in list(self):
-                connection.expire(loop.time())
+                with self._alone(connection):
+                    connection.expire(loop.time())
 
     def dismiss(self, now: float) -> int:
         """Close some of those that are idle, longest first; how many. `now` in the loop's time."""
-        idle = [(since, id(each), each) for each in self if (since := each.idle_since) is not None]
+        idle = []
+        for connection in list(self):
+            with self._alone(connection):
+                since = connection.idle_since
+                if since is not None:
+                    idle.append((since, id(connection), connection))
         resting = sorted(entry for entry in idle if now - entry[0] >= IDLE)
         # Several at once, as it takes a look at all to find them.
         chosen = resting[: max(1, len(self) // 4)]
         for _, _, connection in chosen:
-            connection.close_idle()
+            with self._alone(connection):
+                connection.close_idle()
         return len(chosen)
+
+    @contextmanager
+    def _alone(self, connection: Any) -> Iterator[None]:
+        """What fails with one connection ends that one, and is nothing to the others."""
+        try:
+            yield
+        except Exception:
+            now = time.monotonic()
+            if now - self._told >= TOLD_EVERY:
+                self._told = now
+                log.exception("a connection fails when it is looked at; cutting it off")
+            with suppress(Exception):
+                connection.transport.abort()
 
 
 class Door:

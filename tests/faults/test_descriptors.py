@@ -6,14 +6,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Client, Slow, open_socket, sha256, soon
+from tests.faults.client import Client, Slow, open_socket, read_all, sha256, soon
 from tests.faults.launch import Launched, cpu_within, launched
-from tests.server import running
+from tests.server import Server, running
 
 FEW = ["prlimit", "--nofile=256:256"]
 
@@ -171,3 +171,36 @@ def test_a_boot_is_not_made_up_for_want_of_a_descriptor() -> None:
         assert host.boot_id() == open("/proc/sys/kernel/random/boot_id").read().strip()
         assert "unknown" not in host.process_id()
 """)
+
+
+BROKEN = """
+import registry.protocol
+
+class Protocol(registry.protocol.Protocol):
+    def expire(self, now):
+        if self._heads.size:
+            raise RuntimeError("broken")
+        super().expire(now)
+
+registry.protocol.Protocol = Protocol
+"""
+
+
+@pytest.mark.spec("OPERATE-14")
+def test_a_connection_that_fails_when_it_is_looked_at(data: Path, tmp_path: Path) -> None:
+    """It is cut off, with one line for all of the kind, and the others have their limits all the same."""
+    (tmp_path / "sitecustomize.py").write_text(BROKEN)
+    environ = {"PYTHONPATH": str(tmp_path)}
+    with ExitStack() as stack:
+        server = Server(data, "--workers", "1", "--body-timeout", "1s", environ=environ).start()
+        stack.callback(server.kill)
+        for _ in range(3):
+            half = stack.enter_context(open_socket(server.url, 5))
+            half.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n")
+            with suppress(ConnectionResetError):
+                assert half.recv(1) == b""
+        unwanted = stack.enter_context(open_socket(server.url, 5))
+        unwanted.sendall(b"PUT /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx")
+        assert read_all(unwanted).startswith(b"HTTP/1.1 404")
+        assert server.stop() == 0
+        assert server.output.count("RuntimeError: broken") == 1
