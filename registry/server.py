@@ -47,7 +47,7 @@ SAVING_IN_HASTE = 0.5
 
 UNHEEDED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
-AT_START = ("data", "storage", "database", "host", "port", "workers", "log_format")
+AT_START = ("data", "storage", "database", "host", "port", "workers", "log_format", "read_only")
 """Settings that only a start reads."""
 
 
@@ -57,8 +57,8 @@ def serve(settings: Settings, reload: Callable[[], Settings] | None = None) -> i
     `reload` reads the settings again when SIGHUP asks for it."""
     stream.open_standard_descriptors()
     log.configure(settings.log_format)
-    for number in UNHEEDED:
-        signal.signal(number, signal.SIG_IGN)  # Until there is somebody who says so.
+    # They wait until there is somebody who hears them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, UNHEEDED)
     if settings.storage == MEMORY:
         with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
             return start(settings.model_copy(update={"data": Path(folder)}), reload)
@@ -76,21 +76,20 @@ def start(settings: Settings, reload: Callable[[], Settings] | None = None) -> i
             place = Place(Crowd(shared_counts(1), 0))
             work(settings, listening, place, lambda: announce(settings, listening))
             return 0
-        current = Current(settings, reload)
         # As many again may still be at their last requests while others have taken their place.
         connections, waiting = shared_counts(2 * count), shared_counts(2 * count)
 
-        def work_at(ready: Callable[[], None], alive: int, slot: int) -> None:
+        def work_at(settings: Settings, ready: Callable[[], None], alive: int, slot: int) -> None:
             place = Place(Crowd(connections, slot), waiting[slot : slot + 1], alive)
-            work(current.settings, listening, place, ready)
+            work(settings, listening, place, ready)
 
         supervisor = Supervisor(
             work_at,
+            settings,
             count,
             connections=connections,
             waiting=waiting,
-            drain=lambda: current.settings.drain_timeout,
-            reload=current.renew,
+            reload=lambda current: renewed(current, reload),
         )
         supervisor.run(ready=lambda: announce(settings, listening), stopping=listening.close)
     return 0
@@ -107,31 +106,23 @@ class Place:
     """A descriptor that ends when the supervisor has died."""
 
 
-class Current:
-    """The settings that new workers get."""
-
-    def __init__(self, settings: Settings, reload: Callable[[], Settings] | None) -> None:
-        self.settings = settings
-        self._reload = reload
-
-    def renew(self) -> bool:
-        """Read them again; whether workers are to be replaced for them. What is wrong leaves all as it is."""
-        if self._reload is None:
-            return False
-        try:
-            read = self._reload()
-        except Exception as error:
-            events.error("settings stay as they are", reason=str(error))
-            return False
-        changed = [name for name in Settings.model_fields if getattr(read, name) != getattr(self.settings, name)]
-        taken = {name: getattr(read, name) for name in changed if name not in AT_START}
-        self.settings = self.settings.model_copy(update=taken)
-        events.info(
-            "settings read again; workers are replaced one after the other",
-            changed=list(taken),
-            only_at_start=[name for name in changed if name in AT_START],
-        )
-        return True
+def renewed(current: Settings, reload: Callable[[], Settings] | None) -> Settings | None:
+    """The settings read again, for workers to be replaced for them; None where what is wrong leaves all as it is."""
+    if reload is None:
+        return None
+    try:
+        read = reload()
+    except Exception as error:
+        events.error("settings stay as they are", reason=str(error))
+        return None
+    changed = [name for name in Settings.model_fields if getattr(read, name) != getattr(current, name)]
+    taken = {name: getattr(read, name) for name in changed if name not in AT_START}
+    events.info(
+        "settings read again; workers are replaced one after the other",
+        changed=list(taken),
+        only_at_start=[name for name in changed if name in AT_START],
+    )
+    return current.model_copy(update=taken)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -291,6 +282,7 @@ async def live(app: App, settings: Settings, listening: socket.socket, place: Pl
 
     for number in UNHEEDED if alone else (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, unheeded)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, UNHEEDED)
     await app.open()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, "body"))
     if place.supervisor is not None:

@@ -12,15 +12,16 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NoReturn
 
 import structlog
 
+from registry.config import Settings
 from registry.door import NOBODY
 from registry.errors import OperatorError
 from registry.log import STREAM
+from registry.worker import READY, Vacancy, Worker, tell_all
 
 log = structlog.get_logger("registry")
 
@@ -33,86 +34,50 @@ AWAITED = (*STOPS, signal.SIGCHLD, signal.SIGHUP, *UNHEEDED)
 SHORT_LIVED = 1.0
 """Seconds; a worker that dies sooner is replaced only after a pause."""
 
-PAUSE = 1.0
-LONGEST_PAUSE = 30.0
-"""Seconds: the first pause before another try, and how far it grows."""
-
 CLOSING = 5.0
 """Seconds that workers are given to close their databases, beyond what running requests are given."""
 
 TOLD_WITHIN = 1.0
 """Seconds in which workers tell how many requests they wait for."""
 
-READY = b"\0"
-Work = Callable[[Callable[[], None], int, int], None]
-"""A worker's work: given what to call once it serves, a descriptor that ends when the supervisor has died, and its
-slot: a number below twice `count` that no other worker has at the same time."""
+START_WITHIN = 120.0
+"""Seconds in which a worker serves, or is killed: generous, as it may find a long log or a slow disk. The first ones
+have as long as they need, as nobody serves instead."""
 
+LONGEST_WAIT = 3600.0
+"""Seconds: poll(2) cannot be asked for as many as a setting may say."""
 
-@dataclass(eq=False, slots=True)
-class Worker:
-    """A process, its slot, when it was started, and the pipe by which it says that it serves, or why it can't."""
-
-    pid: int
-    slot: int
-    told: int
-    pause: float
-    """Seconds that were waited before it was started; more are before the next, if this one dies young."""
-    started: float = field(default_factory=time.monotonic)
-    text: bytes = b""
-    deadline: float = math.inf
-    """When it is killed: once it was asked to end, and does not."""
-
-    @property
-    def serves(self) -> bool:
-        return self.text.startswith(READY)
-
-    @property
-    def leaving(self) -> bool:
-        return self.deadline < math.inf
-
-    @property
-    def reason(self) -> str:
-        """Why it cannot start."""
-        return self.text.removeprefix(READY).decode(errors="replace")
-
-
-@dataclass(slots=True)
-class Vacancy:
-    """A worker that is missing: when to try to start one, and after which pause that is."""
-
-    due: float
-    pause: float
-
-    @classmethod
-    def after(cls, pause: float) -> "Vacancy":
-        """A longer pause than that."""
-        longer = min(max(PAUSE, pause * 2), LONGEST_PAUSE)
-        return cls(time.monotonic() + longer, longer)
+Work = Callable[[Settings, Callable[[], None], int, int], None]
+"""A worker's work: given its settings, what to call once it serves, a descriptor that ends when the supervisor has
+died, and its slot: a number below twice `count` that no other worker has at the same time."""
 
 
 class Supervisor:
-    """Keeps `count` workers at work until a signal says stop.
+    """Keeps `count` workers at work with `settings` until a signal says stop.
 
     `connections` and `waiting` hold a number for each slot, shared with the workers: how many connections one has, and
-    how many requests it waits for once it is to end. `drain`: how long that may take. `reload`: read the settings
-    again, and whether workers are to be replaced for it."""
+    how many requests it waits for once it is to end. `reload`: read the settings again, given those that workers have;
+    None where these stay. They count once a worker serves with them."""
 
     def __init__(
         self,
         work: Work,
+        settings: Settings,
         count: int,
         *,
         connections: memoryview,
         waiting: memoryview,
-        drain: Callable[[], timedelta],
-        reload: Callable[[], bool],
+        reload: Callable[[Settings], Settings | None],
     ) -> None:
         self._work = work
+        self._settings = settings
+        self._offered: Settings | None = None
+        """New settings with which no worker has served yet."""
+        self._asked = False
+        """Whether SIGHUP came and was not acted upon yet."""
         self._count = count
         self._connections = connections
         self._waiting = waiting
-        self._drain = drain
         self._reload = reload
         self._workers: dict[int, Worker] = {}
         self._vacancies = [Vacancy(0.0, 0.0) for _ in range(count)]
@@ -127,9 +92,10 @@ class Supervisor:
         self._woken, self._wake = os.pipe()
 
     def run(self, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
-        """`ready` is called when all workers serve, `stopping` before they are asked to end.
+        """`ready` is called when all workers serve that could be started, `stopping` before they are asked to end.
 
-        Raises `OperatorError` if the first workers cannot start."""
+        One that could not, as there was no process or descriptor for it, is tried again like one that has died. Raises
+        `OperatorError` if one of the first was started and cannot serve."""
         gc.freeze()
         with self._signals():
             while True:
@@ -145,7 +111,9 @@ class Supervisor:
                         return
                 if not self._serving:
                     self._look_at_first(ready, stopping)
-                if signal.SIGHUP in got and self._serving:
+                self._asked = self._asked or signal.SIGHUP in got
+                if self._asked and self._serving:
+                    self._asked = False
                     self._renew()
                 for number in UNHEEDED:
                     if number in got:
@@ -170,6 +138,8 @@ class Supervisor:
         for number in AWAITED:
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        # Those that came during the start come now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, AWAITED)
         try:
             yield
         finally:
@@ -184,36 +154,32 @@ class Supervisor:
         told = {worker.told: worker for worker in self._workers.values() if worker.told >= 0}
         for fd in (self._woken, *told):
             poll.register(fd, select.POLLIN)
-        for fd, _ in poll.poll(None if seconds == math.inf else max(seconds, 0) * 1000 + 1):
+        for fd, _ in poll.poll(min(max(seconds, 0), LONGEST_WAIT) * 1000 + 1):
             if fd in told:
-                self._hear(told[fd])
+                told[fd].hear()
         with suppress(BlockingIOError):
             return set(os.read(self._woken, 65536))
         return set()
-
-    def _hear(self, worker: Worker) -> None:
-        with suppress(BlockingIOError):
-            while piece := os.read(worker.told, 4096):
-                worker.text += piece
-            os.close(worker.told)
-            worker.told = -1
 
     # Workers come.
 
     def _next_due(self) -> float:
         """Seconds until something is to be done."""
         dues = [vacancy.due for vacancy in self._vacancies]
-        dues += [worker.deadline for worker in self._workers.values()]
+        dues += [worker.due for worker in self._workers.values()]
         return min(dues, default=math.inf) - time.monotonic()
 
     def _fill_vacancies(self) -> None:
         for vacancy in [vacancy for vacancy in self._vacancies if vacancy.due <= time.monotonic()]:
             self._vacancies.remove(vacancy)
-            if self._start(vacancy.pause) is None:
+            worker = self._start(self._settings, vacancy.pause)
+            if worker is None:
                 self._vacancies.append(Vacancy.after(vacancy.pause))
+            elif self._offered is not None:
+                self._outdated.append(worker)
 
-    def _start(self, pause: float) -> Worker | None:
-        """A new worker; None if there cannot be one for now."""
+    def _start(self, settings: Settings, pause: float) -> Worker | None:
+        """A new worker with these settings; None if there cannot be one for now."""
         taken = {worker.slot for worker in self._workers.values()}
         slot = next((slot for slot in range(2 * self._count) if slot not in taken), None)
         if slot is None:
@@ -226,7 +192,7 @@ class Supervisor:
             # The one other thread here is that of the log, which the child makes anew.
             pid = os.fork()
             if pid == 0:
-                self._be_worker(told, tell, slot, before)
+                self._be_worker(settings, told, tell, slot, before)
         except OSError as error:
             for fd in pipe:
                 os.close(fd)
@@ -236,10 +202,13 @@ class Supervisor:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(tell)
         os.set_blocking(told, False)
-        worker = self._workers[pid] = Worker(pid, slot, told, pause)
+        start_by = time.monotonic() + START_WITHIN if self._serving else math.inf
+        worker = self._workers[pid] = Worker(pid, slot, told, pause, start_by=start_by)
         return worker
 
-    def _be_worker(self, told: int, tell: int, slot: int, mask: set[int | signal.Signals]) -> NoReturn:
+    def _be_worker(
+        self, settings: Settings, told: int, tell: int, slot: int, mask: set[int | signal.Signals]
+    ) -> NoReturn:
         status = 0
         try:
             signal.set_wakeup_fd(-1)
@@ -253,7 +222,7 @@ class Supervisor:
             others = [worker.told for worker in self._workers.values() if worker.told >= 0]
             for fd in (told, self._death, self._woken, self._wake, *others):
                 os.close(fd)
-            self._work(lambda: tell_all(tell, READY), self._alive, slot)
+            self._work(settings, lambda: tell_all(tell, READY), self._alive, slot)
         except OperatorError as error:
             tell_all(tell, str(error).encode())
             status = 1
@@ -267,6 +236,10 @@ class Supervisor:
 
     # Workers go.
 
+    @property
+    def _drain(self) -> timedelta:
+        return self._settings.drain_timeout
+
     def _bury(self) -> None:
         """Notice who has died; have those replaced that were not asked to end."""
         while self._workers:
@@ -276,10 +249,8 @@ class Supervisor:
             if pid not in self._workers:
                 continue  # Not ours: a child that this process had before it became a registry.
             worker = self._workers.pop(pid)
-            if worker.told >= 0:
-                self._hear(worker)
-            if worker.told >= 0:
-                os.close(worker.told)
+            worker.hear()
+            worker.forget()
             self._connections[worker.slot] = NOBODY
             self._waiting[worker.slot] = 0
             if not worker.leaving:
@@ -291,8 +262,7 @@ class Supervisor:
             return
         if worker is self._successor:
             self._successor = None
-            self._outdated.clear()
-            log.error("new settings not taken: a worker cannot start with them", reason=worker.reason, status=status)
+            self._give_up_replacing("a worker cannot start with them", reason=worker.reason, status=status)
             return
         if worker in self._outdated:
             self._outdated.remove(worker)
@@ -307,8 +277,10 @@ class Supervisor:
     # Settings change.
 
     def _renew(self) -> None:
-        if not self._reload():
+        offered = self._reload(self._settings)
+        if offered is None:
             return
+        self._offered = offered
         if self._successor is not None:
             # It has the settings of a moment ago.
             self._dismiss(self._successor)
@@ -320,6 +292,8 @@ class Supervisor:
         new = self._successor
         if new is not None and new.serves:
             self._successor = None
+            if self._offered is not None:
+                self._settings, self._offered = self._offered, None
             # Where the old one has died meanwhile, its place is taken as well.
             if self._outdated:
                 self._dismiss(self._outdated.pop(0))
@@ -330,20 +304,38 @@ class Supervisor:
             if not self._outdated:
                 log.info("all workers have the new settings")
         if self._successor is None and self._outdated and len(self._workers) < 2 * self._count:
-            self._successor = self._start(0.0)
+            self._successor = self._start(self._offered or self._settings, 0.0)
             if self._successor is None:
-                self._outdated.clear()
-                log.error("new settings not taken by all workers; send SIGHUP again")
+                self._give_up_replacing("no worker can be started for now")
+
+    def _give_up_replacing(self, why: str, **fields: object) -> None:
+        """Workers keep the settings that they have; those that come later get what one has served with."""
+        some = "" if self._offered is not None else " by all workers"
+        self._offered = None
+        self._outdated.clear()
+        log.error(f"new settings not taken{some}: {why}; send SIGHUP to try again", **fields)
 
     def _dismiss(self, worker: Worker) -> None:
-        worker.deadline = time.monotonic() + self._drain().total_seconds() + CLOSING
-        os.kill(worker.pid, signal.SIGTERM)
+        self._tell(worker, signal.SIGTERM, self._drain.total_seconds())
+
+    def _tell(self, worker: Worker, number: signal.Signals, patience: float) -> None:
+        """To end. `patience`: seconds for its requests; one that does not serve has none."""
+        worker.hear()
+        given = CLOSING + (patience if worker.serves else 0.0)
+        worker.deadline = min(worker.deadline, time.monotonic() + given)
+        os.kill(worker.pid, number)
 
     def _kill_late(self) -> None:
         for worker in self._workers.values():
-            if time.monotonic() >= worker.deadline:
-                os.kill(worker.pid, signal.SIGKILL)
+            if time.monotonic() < worker.due:
+                continue
+            os.kill(worker.pid, signal.SIGKILL)
+            if worker.leaving:
                 worker.deadline += CLOSING
+            else:
+                # Seen by `_bury`, as one that has died by itself.
+                worker.start_by += CLOSING
+                log.error("worker killed: it does not come to serve", pid=worker.pid, seconds=START_WITHIN)
 
     # The end.
 
@@ -354,25 +346,24 @@ class Supervisor:
             self._waiting[worker.slot] = NOBODY
         self._vacancies.clear()
         # Their own limit comes first, and closes their databases.
-        patience = CLOSING + (0.0 if hurried else self._drain().total_seconds())
+        patience = 0.0 if hurried else self._drain.total_seconds()
         self._send(signal.SIGQUIT if hurried else signal.SIGTERM, patience)
         told_by = -math.inf if hurried else time.monotonic() + TOLD_WITHIN
         while self._workers:
             if told_by > 0 and (self._all_told() or time.monotonic() > told_by):
                 told_by = -math.inf
-                tell_waiting(self._requests(), self._drain(), interrupted=first == signal.SIGINT)
+                tell_waiting(self._requests(), self._drain, interrupted=first == signal.SIGINT)
             got = self._wait(min(self._next_due(), 0.05) if told_by > 0 else self._next_due())
             if got & {signal.SIGINT, signal.SIGQUIT}:
                 told_by = -math.inf
-                self._send(signal.SIGQUIT, CLOSING)
+                self._send(signal.SIGQUIT, 0.0)
             self._bury()
             self._kill_late()
 
     def _send(self, number: signal.Signals, patience: float) -> None:
-        """`patience`: seconds until they are killed."""
+        """`patience`: seconds for their requests."""
         for worker in self._workers.values():
-            worker.deadline = min(worker.deadline, time.monotonic() + patience)
-            os.kill(worker.pid, number)
+            self._tell(worker, number, patience)
 
     def _all_told(self) -> bool:
         return all(self._waiting[worker.slot] != NOBODY for worker in self._workers.values())
@@ -388,9 +379,3 @@ def tell_waiting(requests: int, drain: timedelta, *, interrupted: bool) -> None:
         some = "1 request" if requests == 1 else f"{requests} requests"
         hint = ", Ctrl-C again to stop now" if interrupted else ""
         log.info(f"waiting for {some}{hint}", requests=requests, seconds=drain.total_seconds())
-
-
-def tell_all(tell: int, text: bytes) -> None:
-    """Say it to the supervisor, which may have died."""
-    with suppress(OSError):
-        os.write(tell, text[:4096])

@@ -24,6 +24,7 @@ LAYERS = [
     ["asgi", "openapi"],
     ["protocol"],
     ["door"],
+    ["worker"],
     ["supervisor"],
     ["server"],
     ["cli"],
