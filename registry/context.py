@@ -12,7 +12,7 @@ import structlog
 from registry import clients, conditions, host, proxies
 from registry.app import App
 from registry.body import Receive, RequestBody
-from registry.conditions import Precondition
+from registry.conditions import NO_PRECONDITION, Precondition
 from registry.errors import (
     BodyStalled,
     ClientGone,
@@ -39,6 +39,7 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 API_VERSION = (b"docker-distribution-api-version", b"registry/2.0")
+CONDITIONS = (b"if-match", b"if-none-match")
 MOST_PARAMETERS = 500
 WATCHED = 1024 * 1024
 """Bytes of an answer from which on the client is watched: one that has gone should not have a disk read for it."""
@@ -94,7 +95,10 @@ class Context:
     @property
     def precondition(self) -> Precondition:
         """What must hold for the request to be carried out (RFC 9110 section 13)."""
-        return conditions.parse(self.header(b"if-match"), self.header(b"if-none-match"))
+        for name, _ in self.scope["headers"]:
+            if name in CONDITIONS:
+                return conditions.parse(self.header(b"if-match"), self.header(b"if-none-match"))
+        return NO_PRECONDITION
 
     def all(self, parameter: str) -> list[str]:
         """Every value of a query parameter. Raises `ParameterInvalid` for a query that cannot be read."""
@@ -267,7 +271,7 @@ class Endpoint:
             raise MethodNotAllowed(f"{ctx.method} {ctx.scope['path'][:200]}", headers={"allow": self._allow})
         if row.method in self._refused:
             raise self._refused[row.method](headers={"allow": self._allow})
-        if not row.tagged and ctx.precondition.match is not None:
+        if not row.tagged and ctx.precondition is not NO_PRECONDITION:
             await self._check_untagged(ctx)
         return await row.handler(ctx)
 
@@ -316,13 +320,7 @@ class Answer:
             self.size = len(body)
             message = {"type": "http.response.body", "body": body}
             if self._row is not None and self._row.steady and response.status == 200:
-                parameters = self._ctx.parameters
-                message["registry.steady"] = (
-                    self._ctx.scope["path"],
-                    self._row.name,
-                    parameters.get("name", ""),
-                    parameters.get("reference", ""),
-                )
+                message["registry.steady"] = self._told(self._row)
             await self._send(message)
             return
         room = self._ctx.app.streams
@@ -342,7 +340,7 @@ class Answer:
         room = self._ctx.app.large_answers
         room.take(len(body))
         try:
-            await self._begin(response)
+            await self._begin(response, body)
             while self.size < len(body):
                 piece = body[self.size : self.size + LARGE]
                 self.size += len(piece)
@@ -350,7 +348,13 @@ class Answer:
         finally:
             room.give_back(len(body))
 
-    async def _begin(self, response: Response) -> None:
+    def _told(self, row: Row) -> tuple[str, str, str, str]:
+        """What the log says of the request, also for those who get the same answer later."""
+        parameters = self._ctx.parameters
+        return self._ctx.scope["path"], row.name, parameters.get("name", ""), parameters.get("reference", "")
+
+    async def _begin(self, response: Response, whole: bytes | None = None) -> None:
+        """Send the head. `whole`: the body, where it is not sent as one."""
         headers = response.headers
         headers.append(API_VERSION)
         headers.append((b"x-request-id", self._ctx.id.encode()))
@@ -359,7 +363,10 @@ class Answer:
             headers += cors.headers(self._ctx.header(b"origin"))
         if response.length is not None and response.status not in (204, 304):
             headers.append((b"content-length", b"%d" % response.length))
-        await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
+        message = {"type": "http.response.start", "status": response.status, "headers": headers}
+        if whole is not None and self._row is not None and self._row.steady and response.status == 200:
+            message |= {"registry.whole": whole, "registry.steady": self._told(self._row)}
+        await self._send(message)
         self.status = response.status
 
     async def _stream(self, block: bytes, blocks: AsyncGenerator[bytes, None], length: int) -> None:

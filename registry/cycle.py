@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from registry.answers import Kept
 from registry.clock import http_date
 from registry.errors import ClientGone, RegistryError
-from registry.responses import failure
+from registry.responses import LARGE, failure
 
 log = structlog.get_logger("requests")
 
@@ -50,6 +50,8 @@ class Cycle:
         self.more_body = more_body
         self.response_started = False
         self.response_complete = False
+        self.sent = 0
+        """Bytes of a kept body that were sent."""
         self.written = 0
         """Bytes of the answer that were given to the transport."""
         self.kept: Kept | None = None
@@ -101,6 +103,8 @@ class Cycle:
         if not self.response_started:
             self._headers: list[tuple[bytes, bytes]] = message["headers"]
             self._head = self._render(message["status"], self._headers)
+            if "registry.whole" in message:
+                self.kept = self._to_keep(message["registry.whole"], message["registry.steady"])
             self.response_started = True
             self.waiting_for_continue = False
             return
@@ -117,13 +121,33 @@ class Cycle:
         self._write(body)
         if not more:
             if "registry.steady" in message:
-                lines = [b"%s: %s\r\n" % pair for pair in self._headers if pair[0] != b"x-request-id"]
-                self.kept = Kept(STATUS_LINE[200] + b"".join(lines), body, message["registry.steady"], len(body))
-            self.response_complete = True
-            self.arrived.set()
-            if not self.keep_alive:
-                self._end()
-            self._on_response()
+                self.kept = self._to_keep(body, message["registry.steady"])
+            self._complete()
+
+    async def send_again(self, kept: Kept, request_id: bytes) -> None:
+        """The whole of an answer that was kept, piece by piece. Raises `ClientGone`."""
+        self.response_started = True
+        self._head = b"%bx-request-id: %b\r\ndate: %b\r\n\r\n" % (kept.head, request_id, http_date())
+        while self.sent < kept.size:
+            if self._flow.write_paused and not self.disconnected:
+                await self._flow.drain()
+            if self.disconnected:
+                raise ClientGone
+            piece = kept.body[self.sent : self.sent + LARGE]
+            self.sent += len(piece)
+            self._write(piece)
+        self._complete()
+
+    def _to_keep(self, body: bytes, told: tuple[str, str, str, str]) -> Kept:
+        lines = [b"%s: %s\r\n" % pair for pair in self._headers if pair[0] != b"x-request-id"]
+        return Kept(STATUS_LINE[200] + b"".join(lines), body, told, len(body))
+
+    def _complete(self) -> None:
+        self.response_complete = True
+        self.arrived.set()
+        if not self.keep_alive:
+            self._end()
+        self._on_response()
 
     def _render(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
         # Of the answer, not of the request (RFC 9110 section 6.6.1).

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import MutableMapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 import httptools
 
-from registry.errors import CodingUnknown, HeadersTooLarge, RegistryError, RequestInvalid
+from registry.errors import CodingUnknown, HeadersTooLarge, RequestInvalid
 
 HEAD_LIMIT = 128 * 1024
 """Bytes of a request line and headers: a header of 1,024 ranges has 20,000 and more."""
@@ -30,15 +30,83 @@ END = b"\r\n\r\n"
 BLANKS = b" \t"
 
 
-class Head(NamedTuple):
-    """`fields` has the last of several lines with one name; names are in lower case."""
+class Head:
+    """The head that a connection is at: what came of it, and once it is complete what it says.
 
-    method: str
-    url: bytes
-    version: str
-    headers: list[tuple[bytes, bytes]]
-    fields: dict[bytes, bytes]
-    keep_alive: bool
+    `headers` has every line, `fields` the last of several with one name; names are in lower case. `size`: bytes that
+    came of one that is not complete."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.method = ""
+        self.url = b""
+        self.version = ""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.fields: dict[bytes, bytes] = {}
+        self.keep_alive = False
+        self._tail = b""
+        """The last bytes that came, in which the end may begin."""
+        self._blank_lines = 0
+        self._complete = False
+        self._host = b""
+        """The last one that was found to be one: most requests of a connection name the same."""
+        self._renew()
+
+    def read(self, data: bytes, at: int) -> tuple[int, bool]:
+        """Read from `at` to the end of a head, or of `data`: where to go on, and whether the head is complete.
+
+        Raises `RegistryError` for what is none."""
+        in_one_piece = self.size == 0
+        if in_one_piece:
+            end = data.find(END, at)
+            stop = end + 4 if end >= 0 else len(data)
+        else:
+            # Its end may have begun in the piece before.
+            end = (self._tail + data[at : at + 3]).find(END)
+            if end >= 0:
+                stop = at + end + 4 - len(self._tail)
+            else:
+                end = data.find(END, at)
+                stop = end + 4 if end >= 0 else len(data)
+        piece = data if at == 0 and stop == len(data) else data[at:stop]
+        self.size += len(piece)
+        if self.size > HEAD_LIMIT:
+            raise HeadersTooLarge(f"the limit is {HEAD_LIMIT} bytes")
+        upgrade = False
+        try:
+            self._parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            # A client that would like to upgrade goes on in HTTP/1.1, but the parser would not.
+            upgrade = True
+        except httptools.HttpParserError as error:
+            raise RequestInvalid from error
+        if len(self.headers) > MOST_HEADERS:
+            raise HeadersTooLarge(f"the limit is {MOST_HEADERS} lines")
+        if not self._complete:
+            self._tail = (self._tail + piece[-3:])[-3:]
+            if end >= 0:
+                self._blank_lines += 1
+                if self._blank_lines > MOST_BLANK_LINES:
+                    raise RequestInvalid("RFC 9112 section 2.2: blank lines instead of a request")
+            return stop, False
+        self._complete = False
+        self.size = self._blank_lines = 0
+        # Blanks around a value are no part of it (RFC 9110 section 5.5), for nobody who reads it.
+        if not in_one_piece or b" \r\n" in piece or b"\t\r\n" in piece:
+            self.headers = [(name, value.strip(BLANKS)) for name, value in self.headers]
+        self.fields = fields = dict(self.headers)
+        self.method = self._parser.get_method().decode("ascii")
+        self.version = self._parser.get_http_version()
+        if upgrade or b"content-length" in fields or b"transfer-encoding" in fields:
+            # It waits for a body that it will not be given.
+            self._renew()
+        self._check()
+        return stop, True
+
+    @property
+    def method_so_far(self) -> str:
+        """That of the head that is coming, as far as it is known, or of the last one."""
+        return self._parser.get_method().decode("ascii", "replace") if self.size else self.method
 
     @property
     def expects_continue(self) -> bool:
@@ -82,121 +150,46 @@ class Head(NamedTuple):
         scope["raw_path"] = raw_path
         scope["query_string"] = query
 
-
-class HeadReader:
-    """The heads of one connection. `size`: bytes that came of one that is not complete."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._tail = b""
-        """The last bytes that came, in which the end may begin."""
-        self._blank_lines = 0
-        self._complete = self._keep_alive = False
-        self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._renew()
-
-    def read(self, data: bytes, at: int) -> tuple[int, Head | None]:
-        """Read from `at` to the end of a head, or of `data`: where to go on, and the head if it is complete.
-
-        Raises `RegistryError` for what is none."""
-        if self.size == 0:
-            end = data.find(END, at)
-            stop = end + 4 if end >= 0 else len(data)
+    def _check(self) -> None:
+        """Raises `RequestInvalid` for a request that this server cannot be the one to answer."""
+        host = self.fields.get(b"host")
+        if host is not None and host == self._host and len(self.fields) == len(self.headers) and self.version == "1.1":
+            return
+        if not self.version.startswith("1."):
+            raise RequestInvalid("RFC 9112 section 2.3: this is a server of HTTP/1.1")
+        if host is None:
+            if self.version == "1.1":
+                raise RequestInvalid("RFC 9112 section 3.2: no Host")
+        elif HOST.fullmatch(host) is None:
+            raise RequestInvalid("RFC 9112 section 3.2: no valid Host")
+        elif len(self.fields) != len(self.headers) and [name for name, _ in self.headers].count(b"host") != 1:
+            raise RequestInvalid("RFC 9112 section 3.2: several Hosts")
+        elif self.method == "CONNECT":
+            raise RequestInvalid("not a proxy")
         else:
-            # Its end may have begun in the piece before.
-            end = (self._tail + data[at : at + 3]).find(END)
-            if end >= 0:
-                stop = at + end + 4 - len(self._tail)
-            else:
-                end = data.find(END, at)
-                stop = end + 4 if end >= 0 else len(data)
-        piece = data if at == 0 and stop == len(data) else data[at:stop]
-        self.size += len(piece)
-        if self.size > HEAD_LIMIT:
-            raise HeadersTooLarge(f"the limit is {HEAD_LIMIT} bytes")
-        upgrade = False
-        try:
-            self._parser.feed_data(piece)
-        except httptools.HttpParserUpgrade:
-            # A client that would like to upgrade goes on in HTTP/1.1, but the parser would not.
-            upgrade = True
-        except httptools.HttpParserError as error:
-            if isinstance(error.__context__, RegistryError):
-                raise error.__context__ from None
-            raise RequestInvalid from error
-        if self._complete:
-            self._complete = False
-            self.size = self._blank_lines = 0
-            return stop, self._head(upgrade)
-        self._tail = (self._tail + piece[-3:])[-3:]
-        if end >= 0:
-            self._blank_lines += 1
-            if self._blank_lines > MOST_BLANK_LINES:
-                raise RequestInvalid("RFC 9112 section 2.2: blank lines instead of a request")
-        return stop, None
-
-    @property
-    def method(self) -> str:
-        """Of the head that is coming, as far as that is known."""
-        return self._parser.get_method().decode("ascii", "replace") if self.size else ""
-
-    def _head(self, upgrade: bool) -> Head:
-        parser = self._parser
-        headers = self._headers
-        head = Head(
-            parser.get_method().decode("ascii"),
-            self._url,
-            parser.get_http_version(),
-            headers,
-            dict(headers),
-            self._keep_alive,
-        )
-        if upgrade or b"content-length" in head.fields or b"transfer-encoding" in head.fields:
-            # It waits for a body that it will not be given.
-            self._renew()
-        return head
+            self._host = host
 
     def _renew(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
-        # It is not to judge what follows a head, or how that is framed: `Head.body_length` does.
+        # It is not to judge what follows a head, or how that is framed: `body_length` does.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_transfer_encoding=True)
 
     # What the parser calls
 
     def on_message_begin(self) -> None:
-        self._url = b""
-        self._headers = []
+        self.url = b""
+        self.headers = []
 
     def on_url(self, url: bytes) -> None:
-        self._url += url
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self._headers) >= MOST_HEADERS:
-            raise HeadersTooLarge(f"the limit is {MOST_HEADERS} lines")
-        # Blanks around a value are no part of it (RFC 9110 section 5.5), for nobody who reads it.
-        self._headers.append((name.lower(), value.strip(BLANKS)))
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._complete = True
         # The parser has forgotten it when this message is complete, as most are at once.
-        self._keep_alive = self._parser.should_keep_alive()
-
-
-def check(head: Head) -> None:
-    """Raises `RequestInvalid` for a request that this server cannot be the one to answer."""
-    host = head.fields.get(b"host")
-    if not head.version.startswith("1."):
-        raise RequestInvalid("RFC 9112 section 2.3: this is a server of HTTP/1.1")
-    if host is None:
-        if head.version == "1.1":
-            raise RequestInvalid("RFC 9112 section 3.2: no Host")
-    elif HOST.fullmatch(host) is None:
-        raise RequestInvalid("RFC 9112 section 3.2: no valid Host")
-    elif len(head.fields) != len(head.headers) and [name for name, _ in head.headers].count(b"host") != 1:
-        raise RequestInvalid("RFC 9112 section 3.2: several Hosts")
-    if head.method == "CONNECT":
-        raise RequestInvalid("not a proxy")
+        self.keep_alive = self._parser.should_keep_alive()
 
 
 def elements(value: bytes) -> list[bytes]:

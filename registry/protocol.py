@@ -18,9 +18,10 @@ from registry.asgi import Registry
 from registry.chunked import ChunkedBody
 from registry.clock import http_date
 from registry.cycle import Cycle, goes_on, refusal
-from registry.errors import RegistryError, RequestInvalid, RequestTimeout
-from registry.head import CHUNKED, Head, HeadReader, check
+from registry.errors import ClientGone, RegistryError, RequestInvalid, RequestTimeout
+from registry.head import CHUNKED, Head
 from registry.log import Line
+from registry.responses import LARGE
 from registry.tap import Tap, duplicate, in_send_queue
 
 KEEP_ALIVE = 75.0
@@ -59,17 +60,13 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.registry = cast(Registry, self.app)
-        self._heads = HeadReader()
+        self._head = Head()
         self._chunks: ChunkedBody | None = None
         self._left = 0
         """Bytes of a body of known length that are still to come."""
         self._held = b""
         """What came behind a request that has no answer yet."""
-        self._method = ""
-        """Of the request that was begun last; empty while the head of another one is coming."""
         self._requests = 0
-        self._begun_in_this_turn = False
-        """Whether a request was: the next one waits for the next turn of the loop."""
         self._is_tapped = self._tap_reads = False
         self._lingering = False
         """Whether the last answer was sent, and what else the client sends is thrown away."""
@@ -105,6 +102,7 @@ class Protocol(HttpToolsProtocol):
     def _advance(self, data: bytes) -> None:
         """Take from `data` what is next; the rest has to wait, and the client to stop sending."""
         at = 0
+        begun = False
         try:
             while at < len(data):
                 if self._left:
@@ -113,13 +111,12 @@ class Protocol(HttpToolsProtocol):
                     at, enough = self._take_chunks(self._chunks, data, at)
                     if enough:
                         break
-                elif self._begun_in_this_turn or self._is_ending or self.unanswered is not None:
+                elif begun or self.unanswered is not None:
                     break
                 else:
-                    at = self._take_head(data, at)
+                    at, begun = self._take_head(data, at)
         except RegistryError as error:
             self.refuse(error)
-        self._begun_in_this_turn = False
         if at < len(data) and not self._is_ending:
             self._held = data[at:] if at else data
             self.flow.pause_reading()
@@ -147,27 +144,25 @@ class Protocol(HttpToolsProtocol):
 
     # Heads
 
-    def _take_head(self, data: bytes, at: int) -> int:
-        """Read from `at` to the end of a head, or of `data`, and begin the request; where to go on.
+    def _take_head(self, data: bytes, at: int) -> tuple[int, bool]:
+        """Read from `at` to the end of a head, or of `data`; where to go on, and whether a request was begun.
 
         Raises `RegistryError`."""
-        if self._heads.size == 0:
+        head = self._head
+        if head.size == 0:
             self._head_since = self._heard
-            self._method = ""
         try:
-            at, head = self._heads.read(data, at)
+            at, complete = head.read(data, at)
         except RequestInvalid:
             if not data.startswith(TLS):
                 self.logger.warning("invalid HTTP request from %s", self.client)
             raise
-        if head is not None:
-            self._method = head.method
+        if complete:
             self._begin(head)
-        return at
+        return at, complete
 
     def _begin(self, head: Head) -> None:
         """Let the request whose head has come be answered. Raises `RegistryError`."""
-        check(head)
         length = head.body_length()
         if length == CHUNKED:
             self._chunks = ChunkedBody()
@@ -175,13 +170,12 @@ class Protocol(HttpToolsProtocol):
             self._left = length
         keep_alive = head.keep_alive and head.version != "1.0"
         self._requests += 1
-        self._begun_in_this_turn = True
         reads = head.method in ("GET", "HEAD")
-        steady = None
+        steady = kept = None
         if reads and keep_alive and length == 0 and head.fields.keys() <= PLAIN and not self.flow.write_paused:
             steady = (head.method, head.url)
             kept = self.registry.answers.find(steady)
-            if kept is not None:
+            if kept is not None and kept.size <= LARGE:
                 self._answer_again(head.method, kept)
                 return
         scope: MutableMapping[str, Any] = {
@@ -209,7 +203,7 @@ class Protocol(HttpToolsProtocol):
         )
         if self._left >= TAPPED_FROM and not reads and self.scheme == "http":
             scope["registry.tap"] = Tap(self, cycle)
-        begun = cycle.run(self.registry)
+        begun = cycle.run(self.registry) if kept is None else self._answer_with(cycle, kept)
         if reads:
             self._answer_at_once(begun, cycle, steady)
         else:
@@ -231,15 +225,31 @@ class Protocol(HttpToolsProtocol):
             app.requests.write(Line(request_id, client, method, *kept.told, 200, kept.size, duration))
         self.server_state.total_requests += 1
 
+    async def _answer_with(self, cycle: Cycle, kept: Kept) -> None:
+        """The same for a large one: all who ask for it share its bytes, and hold a piece each."""
+        app = self.registry.app
+        started = time.perf_counter()
+        request_id = app.next_request_id()
+        with suppress(ClientGone):
+            await cycle.send_again(kept, request_id.encode())
+        if app.settings.log_requests:
+            client = self.client[0] if self.client else ""
+            duration = time.perf_counter() - started
+            told = kept.told
+            app.requests.write(Line(request_id, client, cycle.scope["method"], *told, 200, cycle.sent, duration))
+
     def _answer_at_once(self, begun: Any, cycle: Cycle, steady: Key | None) -> None:
         """Take the first step here, which mostly is the whole way; make a task of what is left."""
+        awaited, complete = None, False
         try:
             awaited = begun.send(None)
         except StopIteration:
-            if steady is not None and cycle.kept is not None:
-                self.registry.answers.keep(steady, cycle.kept)
-            return
-        self._track(self.loop.create_task(goes_on(begun, awaited)))
+            complete = True
+        # Also of one that is still on its way: it was made without a pause since the request came.
+        if steady is not None and cycle.kept is not None:
+            self.registry.answers.keep(steady, cycle.kept)
+        if not complete:
+            self._track(self.loop.create_task(goes_on(begun, awaited)))
 
     def _track(self, task: "asyncio.Task[None]") -> None:
         task.add_done_callback(self.tasks.discard)
@@ -351,7 +361,7 @@ class Protocol(HttpToolsProtocol):
             # It may be us who do not read, or who cannot write what a thread has read.
             ours = not cycle.more_body or self._tap_reads or (self.flow.read_paused and not self._is_tapped)
             return None if ours else self._heard + STALLED
-        if self._heads.size:
+        if self._head.size:
             return self._head_since + STALLED
         if self._left or self._chunks is not None:
             return self._answered + STALLED
@@ -378,7 +388,7 @@ class Protocol(HttpToolsProtocol):
                 self.transport.close()
         elif self.unanswered is not None:
             return  # Whoever waits for its body has a patience of its own.
-        elif self._heads.size:
+        elif self._head.size:
             if now - self._head_since > HEAD_PATIENCE:
                 self.refuse(RequestTimeout())
         elif self._left or self._chunks is not None:
@@ -418,7 +428,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
             return
         app = self.registry.app
-        method = self._method or self._heads.method
+        method = self._head.method_so_far
         request_id = app.next_request_id()
         self.transport.write(refusal(error, request_id, has_body=method != "HEAD"))
         self._end()
