@@ -115,7 +115,7 @@ class RequestBody:
             self._failure = ClientGone()
             raise
         if message["type"] == "http.disconnect":
-            self._failure = ClientGone()
+            self._failure = BodyStalled() if message.get("registry.stalled") else ClientGone()
             raise self._failure
         self._more = message.get("more_body", False)
         body: bytes = message.get("body", b"")

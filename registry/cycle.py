@@ -43,6 +43,8 @@ class Cycle:
     ) -> None:
         self.scope = scope
         self.disconnected = False
+        self.stalled = False
+        """Whether no more of the body is waited for, though the client may still be there."""
         self.keep_alive = keep_alive
         self.waiting_for_continue = expects_continue
         self.body = bytearray()
@@ -82,14 +84,14 @@ class Cycle:
         if self.waiting_for_continue and not self._transport.is_closing():
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.waiting_for_continue = False
-        if not self.disconnected and not self.response_complete:
+        if not self.disconnected and not self.response_complete and not self.stalled:
             if self.more_body:
                 # What stands behind a body is not read before the answer to it is complete.
                 self._flow.resume_reading()
             await self.arrived.wait()
             self.arrived.clear()
-        if self.response_complete or (self.disconnected and not self.body):
-            return {"type": "http.disconnect"}
+        if self.response_complete or ((self.disconnected or self.stalled) and not self.body):
+            return {"type": "http.disconnect", "registry.stalled": self.stalled and not self.disconnected}
         # Of a connection that is lost, too, what came was received.
         body, self.body = bytes(self.body), bytearray()
         return {"type": "http.request", "body": body, "more_body": self.more_body}

@@ -11,21 +11,17 @@ from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from registry.answers import PLAIN, Kept, Key
 from registry.asgi import Registry
 from registry.chunked import ChunkedBody
 from registry.clock import http_date
 from registry.cycle import Cycle, goes_on, refusal
-from registry.errors import ClientGone, RegistryError, RequestInvalid, RequestTimeout
+from registry.errors import ClientGone, RegistryError, RequestInvalid
 from registry.head import CHUNKED, Head
 from registry.log import Line
+from registry.patience import Patient
 from registry.responses import LARGE
-from registry.tap import Tap, duplicate, in_send_queue
-
-KEEP_ALIVE = 75.0
-"""Seconds that a connection may rest between two requests."""
+from registry.tap import Tap, duplicate
 
 TAPPED_FROM = 256 * 1024
 """Bytes of a body from which on a thread is worth waking."""
@@ -36,44 +32,17 @@ TLS = b"\x16\x03"
 BUFFERED = 256 * 1024
 """Bytes of a body that may wait for its reader before the client is made to wait."""
 
-HEAD_PATIENCE = 30.0
-"""Seconds that the head of a request may take to arrive."""
-
-UNWANTED_PATIENCE = 30.0
-"""Seconds that are spent on a body that nobody wants, as its request has its answer, so that the connection goes on."""
-
-STALLED = 15.0
-"""Seconds after which a client that is at something counts as one that rests, where there is no room for others."""
-
-LINGER = 5.0
-"""Seconds that a client that is still sending has to read the last answer."""
-
 MOST_LINGERED = 8 * 1024 * 1024
 """Bytes of it that are thrown away at most."""
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(Patient):
     """One connection."""
 
-    cycle: Cycle  # type: ignore[assignment]
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
         self.registry = cast(Registry, self.app)
-        self._head = Head()
-        self._chunks: ChunkedBody | None = None
-        self._left = 0
-        """Bytes of a body of known length that are still to come."""
-        self._held = b""
-        """What came behind a request that has no answer yet."""
-        self._requests = 0
-        self._is_tapped = self._tap_reads = False
-        self._lingering = False
-        """Whether the last answer was sent, and what else the client sends is thrown away."""
+        super().connection_made(transport)
         self._lingering_for = MOST_LINGERED
-        self._head_since = self._heard = self._answered = self._taking_since = self.loop.time()
-        self._progress = (0, 0, 0, 0)
-        """What changes when an answer goes on, as it was when the connection was last looked at."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._held = b""
@@ -266,12 +235,6 @@ class Protocol(HttpToolsProtocol):
         else:
             self.flow.resume_reading()
 
-    @property
-    def unanswered(self) -> Cycle | None:
-        """The last request, unless it has its answer."""
-        cycle: Cycle | None = self.cycle
-        return None if cycle is None or cycle.response_complete else cycle
-
     # Bodies
 
     def _take_body(self, data: bytes, at: int) -> int:
@@ -325,6 +288,12 @@ class Protocol(HttpToolsProtocol):
         early, cycle.body = bytes(cycle.body), bytearray()
         return plug, early, self._left
 
+    @property
+    def has_stalled(self) -> bool:
+        """Whether it is us who gave up waiting for more of the body."""
+        cycle: Cycle | None = self.cycle
+        return cycle is not None and cycle.stalled
+
     def tap_reads(self, reads: bool) -> None:
         self._tap_reads = reads
         self._heard = self.loop.time()
@@ -332,7 +301,7 @@ class Protocol(HttpToolsProtocol):
     def untapped(self, left: int, gone: bool) -> None:
         self._is_tapped = False
         cycle: Cycle | None = self.cycle
-        if gone:
+        if gone and not (cycle is not None and cycle.stalled):
             if cycle is not None:
                 cycle.disconnected = True
             self.transport.close()
@@ -343,71 +312,6 @@ class Protocol(HttpToolsProtocol):
         if left == 0:
             self._body_complete()
         self.flow.resume_reading()
-
-    # Limits
-
-    @property
-    def idle_since(self) -> float | None:
-        """When it began to wait for its client with nothing to show for it, in the loop's time; None: it waits for us.
-
-        A client that is at something is given a while before it counts as idle, too: where there is no room for
-        others, those who stall must not have it."""
-        cycle = self.unanswered
-        if self._lingering:
-            return self._answered
-        if self.transport.get_write_buffer_size():
-            return self._taking_since + STALLED
-        if cycle is not None:
-            # It may be us who do not read, or who cannot write what a thread has read.
-            ours = not cycle.more_body or self._tap_reads or (self.flow.read_paused and not self._is_tapped)
-            return None if ours else self._heard + STALLED
-        if self._head.size:
-            return self._head_since + STALLED
-        if self._left or self._chunks is not None:
-            return self._answered + STALLED
-        return None if self._held else self._heard
-
-    def close_idle(self) -> None:
-        """Let go of a client that `idle_since` tells of."""
-        if self._is_tapped:
-            # A thread has the socket, too.
-            plug = duplicate(self.transport)
-            if plug is not None:
-                with plug, suppress(OSError):
-                    plug.shutdown(socket.SHUT_RDWR)
-                return
-        self.transport.abort()
-
-    def expire(self, now: float) -> None:
-        """Let go of a client that does not go on: with a head, a body that nobody wants, an answer, or at all."""
-        settings = self.registry.app.settings
-        if self._is_stuck(now):
-            self.transport.abort()
-        elif self._lingering:
-            if now - self._answered > LINGER:
-                self.transport.close()
-        elif self.unanswered is not None:
-            return  # Whoever waits for its body has a patience of its own.
-        elif self._head.size:
-            if now - self._head_since > HEAD_PATIENCE:
-                self.refuse(RequestTimeout())
-        elif self._left or self._chunks is not None:
-            if now - self._answered > min(UNWANTED_PATIENCE, settings.body_timeout.total_seconds()):
-                self.transport.close()
-        elif not self._held and now - self._heard > (KEEP_ALIVE if self._requests else HEAD_PATIENCE):
-            self.transport.close()
-
-    def _is_stuck(self, now: float) -> bool:
-        """Whether the client has not taken a byte of what waits for it, for too long."""
-        unsent = self.transport.get_write_buffer_size()
-        cycle: Cycle | None = self.cycle
-        # What the kernel has for it counts as taken only when it has gone.
-        queued = in_send_queue(self.transport) if unsent else 0
-        progress = (cycle.written if cycle is not None else 0, self._requests, unsent, queued)
-        if unsent == 0 or progress != self._progress:
-            self._progress = progress
-            self._taking_since = now
-        return now - self._taking_since > self.registry.app.send_patience
 
     def shutdown(self) -> None:
         """The server stops: close when what was asked for has its answer."""

@@ -43,6 +43,10 @@ class Connection(Protocol):
 
         None if it came whole, or is cut off."""
 
+    @property
+    def has_stalled(self) -> bool:
+        """Whether it is the connection that gave up waiting for more."""
+
     def tap_reads(self, reads: bool) -> None:
         """A thread is at it, or the client is waited for from now on."""
 
@@ -80,7 +84,7 @@ class Tap:
                     self._connection.tap_reads(False)
                     early = b""
                     if self._gone:
-                        raise ClientGone
+                        raise BodyStalled if self._connection.has_stalled else ClientGone
                     if dry:
                         await self._readable(plug, patience)
             finally:

@@ -22,6 +22,7 @@ LAYERS = [
     ["api"],
     ["routes", "matcher"],
     ["asgi", "openapi"],
+    ["patience"],
     ["protocol"],
     ["door"],
     ["worker"],
