@@ -39,13 +39,19 @@ class Reserve:
         try:
             if not self._folder.exists():
                 self._folder.mkdir()
-            elif self._whole() or not (at_once or time.time() - self._folder.stat().st_mtime > REST):
+            elif self._whole() or not (at_once or self._has_rested()):
                 return
         except OSError:
             return
         for file in self._files:
             if not self._kept(file):
                 return
+
+    def _has_rested(self) -> bool:
+        """Whether it was given long enough ago, by whichever process: that only the folder's time tells them all.
+
+        A time to come is that of a clock which was put back since: then nobody knows, and it counts as long ago."""
+        return not 0 <= time.time() - self._folder.stat().st_mtime <= REST
 
     def _whole(self) -> bool:
         return all(file.exists() and file.stat().st_size == SIZE for file in self._files)
