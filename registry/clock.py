@@ -18,7 +18,9 @@ class AgeClock:
     """The time of day for what is dropped by age: when the clock jumps ahead, nothing is older all of a sudden.
 
     What was written down before a jump looks too old by as much; so a jump counts only once that age has passed
-    since. A jump back, and what the clock is put right by little by little, is followed at once."""
+    since. A jump back, and what the clock is put right by little by little, is followed at once.
+
+    Only jumps of its own lifetime can be seen: a process that starts after one believes the clock as it finds it."""
 
     TOLERANCE = 60.0
     """Seconds by which the clock may be put right between two looks."""
