@@ -15,7 +15,7 @@ from registry.config import MEMORY, Settings
 from registry.connection import sqlite_path
 from registry.cors import Cors
 from registry.database import Database, NoDatabase
-from registry.errors import OperatorError
+from registry.errors import OperatorError, RegistryError
 from registry.log import RequestLog
 from registry.room import Room
 from registry.services.blobs import Blobs
@@ -87,7 +87,7 @@ class App:
         await self.database.open()
         await self.sessions.open()
         if not self.settings.read_only:
-            self._sweep = asyncio.create_task(self._expire_uploads())
+            self._sweep = asyncio.create_task(self._expire())
 
     async def close(self) -> None:
         if self._sweep is not None:
@@ -99,20 +99,23 @@ class App:
         await self.storage.close()
         self.requests.flush()
 
-    async def _expire_uploads(self) -> None:
-        age = self.settings.upload_expiry
-        pause = min(age / 4, timedelta(minutes=10)).total_seconds()
+    async def _expire(self) -> None:
+        """Drop what is old, time and again; a job that fails keeps none of the others."""
+        pause = min(self.settings.upload_expiry / 4, timedelta(minutes=10)).total_seconds()
         while True:
             await asyncio.sleep(pause)
-            started = time.monotonic()
-            try:
-                dropped = await self.uploads.expire(age)
-                await self.lists.sweep()
-            except Exception:
-                log.exception("expiring uploads failed; trying again later")
-                continue
-            if dropped:
-                log.info("expired uploads dropped", uploads=dropped, seconds=round(time.monotonic() - started, 3))
+            for what, job in (("uploads", self._expire_uploads), ("lists of referrers", self.lists.sweep)):
+                try:
+                    await job()
+                except (OSError, RegistryError) as error:
+                    log.error("expiring failed; trying again later", what=what, reason=str(error))
+                except Exception:
+                    log.exception("expiring failed; trying again later", what=what)
+
+    async def _expire_uploads(self) -> None:
+        started = time.monotonic()
+        if dropped := await self.uploads.expire(self.settings.upload_expiry):
+            log.info("expired uploads dropped", uploads=dropped, seconds=round(time.monotonic() - started, 3))
 
 
 def databases(settings: Settings) -> tuple[Database, Database]:

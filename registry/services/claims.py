@@ -56,9 +56,11 @@ class Claims:
 
     @asynccontextmanager
     async def hold(
-        self, name: RepositoryName, upload_id: str, patience: timedelta = PATIENCE
+        self, name: RepositoryName, upload_id: str, patience: timedelta = PATIENCE, *, recover: bool = True
     ) -> AsyncIterator[Claimed]:
         """The session, for this request alone as long as the block lasts.
+
+        `recover`: after a power cut see what is left of its bytes, which who drops them need not know.
 
         Raises `UploadUnknown`, also where its bytes turn out to be lost; `UploadBusy`, `ChunkOutOfOrder`;
         `StorageFull` for what the driver raises in the block."""
@@ -78,7 +80,7 @@ class Claims:
         claimed: Claimed | None = None
         try:
             claimed = Claimed(row)
-            if self.doubtful(row):
+            if recover and self.doubtful(row):
                 await self._recover(claimed)
             yield claimed
         except UploadLost:

@@ -4,7 +4,7 @@ import secrets
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, tuple_, update
 
 from registry import clock, host
 from registry.database import Command, Database, Query, insertion
@@ -32,6 +32,16 @@ class UploadRow(NamedTuple):
     claimant: str | None
     claimed_until: int
     content: bytes | None
+
+
+class Resting(NamedTuple):
+    """A session that nobody touched since `touched`."""
+
+    touched: int
+    id: str
+    repository: str
+    size: int
+    state: str
 
 
 COLUMNS = [upload.c[name] for name in UploadRow._fields]
@@ -66,9 +76,16 @@ SAVE = Command(update(upload).where(*OURS).values(**SAVED))
 RELEASE = Command(update(upload).where(*OURS).values(**RELEASED), frees=True)
 SAVE_AND_RELEASE = Command(update(upload).where(*OURS).values(**SAVED, **RELEASED))
 DELETE = Command(delete(upload).where(*OURS), frees=True)
+# From the one after `last` on, so that those who cannot be dropped do not stand before the others.
 EXPIRED = Query(
-    select(*COLUMNS).where(upload.c.touched < bindparam("before")).order_by(upload.c.touched).limit(bindparam("most")),
-    UploadRow,
+    select(*(upload.c[name] for name in Resting._fields))
+    .where(
+        upload.c.touched < bindparam("before"),
+        tuple_(upload.c.touched, upload.c.id) > tuple_(bindparam("last_touched"), bindparam("last_id")),
+    )
+    .order_by(upload.c.touched, upload.c.id)
+    .limit(bindparam("most")),
+    Resting,
 )
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from uuid import uuid4
 
 import orjson
+import structlog
 
 from registry import clock, hashing
 from registry.database import Database
@@ -26,11 +27,17 @@ from registry.names import ContentRange, Digest, RepositoryName
 from registry.services import sessions
 from registry.services.blobs import Blobs, key_of
 from registry.services.claims import Claimed, Claims, dump, when_unlocked
-from registry.services.sessions import UploadRow
+from registry.services.sessions import Resting
 from registry.storage.driver import Driver, State, StoreFull
+
+log = structlog.get_logger("uploads")
 
 WHOLE = 128 * 1024
 """Bytes of a body that is hashed on the loop and stored at once, without passing through an upload."""
+
+
+AT_ONCE = 100
+"""Rows of old sessions that are read at once."""
 
 
 class Body(Protocol):
@@ -155,34 +162,42 @@ class Uploads:
 
     async def cancel(self, name: RepositoryName, upload_id: str) -> None:
         """Drop the session and its bytes (R-092). Raises `UploadUnknown`, `UploadBusy`."""
-        async with self._claims.hold(name, upload_id) as claimed:
+        async with self._claims.hold(name, upload_id, recover=False) as claimed:
             await self._drop(claimed)
 
     async def expire(self, age: timedelta) -> int:
-        """Drop sessions that nobody touched for `age`, and bytes that no session knows; how many (R-093)."""
+        """Drop sessions that nobody touched for `age`, and bytes that no session knows; how many (R-093).
+
+        One that cannot be dropped is logged, tried again by the next call, and keeps none of the others."""
         dropped = 0
         before = self._clock.now(age) - clock.microseconds(age)
-        while rows := await self._table.lookup_all(sessions.EXPIRED, before=before, most=100):
-            gone = 0
+        last = (-1, "")
+        while rows := await self._table.lookup_all(
+            sessions.EXPIRED, before=before, last_touched=last[0], last_id=last[1], most=AT_ONCE
+        ):
             for row in rows:
-                gone += await self._expire(row)
-            dropped += gone
-            if gone == 0:
-                break
+                dropped += await self._expire(row)
+            last = rows[-1][:2]
         # Bytes are written to before their row is: those that old have outlived theirs, or never had one.
         async for state in self._storage.stale(before / 1e6 - age.total_seconds()):
-            await self._storage.abort(state)
-            dropped += 1
+            try:
+                await self._storage.abort(state)
+                dropped += 1
+            except Exception as error:
+                log.warning("old bytes of an upload cannot be removed", state=dump(state), reason=reason(error))
         return dropped
 
-    async def _expire(self, row: UploadRow) -> bool:
+    async def _expire(self, row: Resting) -> bool:
+        name = RepositoryName(row.repository)
         try:
-            async with self._claims.hold(RepositoryName(row.repository), row.id, patience=timedelta(0)) as claimed:
+            async with self._claims.hold(name, row.id, patience=timedelta(0), recover=False) as claimed:
                 if claimed.row.size == row.size and claimed.row.state == row.state:
                     await self._drop(claimed)
                     return True
         except (UploadUnknown, UploadBusy):
             pass
+        except Exception as error:
+            log.warning("an old upload cannot be dropped", upload=row.id, repository=name, reason=reason(error))
         return False
 
     # Below: everything happens on a claimed session.
@@ -362,6 +377,12 @@ def matches(expected: Digest, found: Digest) -> None:
 
 def longer(end: int) -> SizeInvalid:
     return SizeInvalid(f"the body is longer than its Content-Range of {end} bytes")
+
+
+def reason(error: Exception) -> str:
+    """What the log tells of a failure: what the system said, where it was the system."""
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {cause}"
 
 
 def ignore(block: object) -> None:

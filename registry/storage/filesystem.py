@@ -155,7 +155,7 @@ class FilesystemDriver(Driver):
     async def delete(self, key: str) -> None:
         def remove() -> None:
             path = self._path(key)
-            with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            with written(), suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 path.unlink()
                 sync_folder(path.parent)
 
@@ -243,7 +243,8 @@ class FilesystemDriver(Driver):
         await self._thread(self._remove, self._upload(state))
 
     def _remove(self, upload: Path) -> None:
-        with written(), suppress(FileNotFoundError, NotADirectoryError):
+        # A folder of that name is somebody else's.
+        with written(), suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
             upload.unlink()
 
     async def stale(self, before: float) -> AsyncIterator[State]:
@@ -253,8 +254,7 @@ class FilesystemDriver(Driver):
             except FileNotFoundError:
                 return []
             with entries:
-                found = [e for e in entries if KEY.fullmatch(e.name) and modified(e) < before]
-                return [e.name for e in found if not in_use(e.path)]
+                return [entry.name for entry in entries if KEY.fullmatch(entry.name) and is_stale(entry, before)]
 
         for name in await self._thread(old):
             yield {"upload": name}
@@ -383,6 +383,15 @@ class FileAppender(Appender):
     async def close(self) -> State:
         os.close(self._fd)
         return self._state
+
+
+def is_stale(entry: "os.DirEntry[str]", before: float) -> bool:
+    """Whether it is an upload that nobody touched since `before`; what cannot be told of one says nothing of others."""
+    try:
+        return entry.is_file(follow_symlinks=False) and modified(entry) < before and not in_use(entry.path)
+    except OSError as error:
+        log.warning("cannot tell whether an upload is old", upload=entry.name, reason=error.strerror)
+        return False
 
 
 def take(items: Iterator[T], most: int) -> list[T]:

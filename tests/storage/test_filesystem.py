@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conformance.driver_cases.support import MIB, begin, content, fetch, full_blocks, listed, same, send, stale, upload
-from registry.errors import OperatorError
+from registry.errors import OperatorError, Unavailable
 from registry.storage.driver import Driver, State, StoreFull, UploadLocked, UploadLost
 from registry.storage.filesystem import FilesystemDriver
 from tests.storage.processes import Child, child, traceable
@@ -172,6 +172,39 @@ async def test_an_upload_cut_short_is_lost(driver: Driver, root: Path) -> None:
     same(
         await fetch(driver, await driver.finish(state, "blobs/ab/abcd", 100_004)), content(123_457)[:100_000] + b"rest"
     )
+
+
+async def test_what_is_no_file_is_no_upload(driver: Driver, root: Path) -> None:
+    """A folder, a link and a pipe among the uploads: neither old, nor removed by the abort of that name."""
+    uploads, outside = root / "_uploads", root.parent / "outside"
+    outside.write_bytes(b"untouched")
+    (uploads / "folder").mkdir()
+    (uploads / "link").symlink_to(outside)
+    os.mkfifo(uploads / "pipe")
+    (uploads / "file").write_bytes(b"old")
+    assert await stale(driver, time.time() + FAR) == [{"upload": "file"}]
+    await driver.abort({"upload": "folder"})
+    assert (uploads / "folder").is_dir()
+
+
+async def test_an_object_that_cannot_be_deleted(tmp_path: Path) -> None:
+    """On a disk that refuses to be written to, as to who stores."""
+    folder = tmp_path / "read-only"
+    (folder / "ab").mkdir(parents=True)
+    (folder / "ab" / "abcd").write_bytes(b"kept")
+    bound = subprocess.run(["mount", "--bind", str(folder), str(folder)], capture_output=True, check=False)
+    if bound.returncode != 0:
+        pytest.skip("mounting is not permitted here")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        driver = FilesystemDriver(folder, read_only=True)
+        await driver.open()
+        with pytest.raises(Unavailable):
+            await driver.delete("ab/abcd")
+        same(await fetch(driver, "ab/abcd"), b"kept")
+        await driver.close()
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 # Full disks

@@ -1,0 +1,86 @@
+"""What the sweep of old sessions cannot drop: it must not keep the others, nor the jobs behind it."""
+
+import os
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from registry.reserve import FILES, SIZE, Reserve
+from tests.faults.client import Client, soon
+from tests.server import running
+
+FLAGS = ("--workers", "1", "--upload-expiry", "1s")
+DAY = 86_400
+
+
+@pytest.mark.spec("UPLOAD-55")
+def test_what_cannot_be_dropped_keeps_nothing_else(data: Path) -> None:
+    """Foreign folders among the uploads, a session whose bytes became one, and more busy ones than are read at once."""
+    uploads = data / "blobs" / "_uploads"
+    with running(data, "--workers", "1") as server, Client(server.url) as client:
+        busy = [client.start("stuck/app") for _ in range(120)]
+        broken, resting = client.start("stuck/app"), client.start("stuck/app")
+        for path in (broken, resting):
+            assert client.patch(path, os.urandom(300_000)).status == 202
+    name = broken.rpartition("/")[2]
+    (uploads / name).unlink()
+    for folder in (uploads / name, uploads / "stray"):
+        folder.mkdir()
+        (folder / "inside").touch()
+    (uploads / "orphan").write_bytes(b"bytes of no session")
+    for file in ("stray", "orphan"):
+        os.utime(uploads / file, (time.time() - DAY,) * 2)
+    with closing(sqlite3.connect(data / "uploads.db")) as database, database:
+        # Of a power cut, too: what is dropped need not be read first.
+        database.execute("UPDATE upload SET boot = 'another' WHERE id = ?", (name,))
+        held = "UPDATE upload SET claim = 'theirs', claimant = 'elsewhere', claimed_until = ?, touched = 1 WHERE id = ?"
+        until = (int(time.time()) + DAY) * 1_000_000
+        database.executemany(held, [(until, path.rpartition("/")[2]) for path in busy])
+    with closing(sqlite3.connect(data / "registry.db")) as database, database:
+        database.execute("INSERT INTO repository (name, listed, created) VALUES ('stuck/list', 0, 0)")
+        database.execute("INSERT INTO offered_referrer SELECT id, 'sha256-a', 'sha256:b', 1 FROM repository")
+    with running(data, *FLAGS) as server, Client(server.url) as client:
+        assert soon(lambda: client.get(resting).status == 404, 5), "busy sessions stand before those behind them"
+        assert soon(lambda: client.get(broken).status == 404, 5), "its bytes cannot be read"
+        assert soon(lambda: not (uploads / "orphan").exists(), 5), "a foreign folder keeps old bytes"
+        assert soon(lambda: offered(data) == 0, 5), "the jobs behind the uploads never run"
+        assert client.get(busy[0]).status == 204
+        assert (uploads / "stray" / "inside").exists()
+        assert "Traceback" not in server.output
+    shutil.rmtree(uploads / "stray")
+
+
+def offered(data: Path) -> int:
+    with closing(sqlite3.connect(data / "registry.db")) as database:
+        return int(database.execute("SELECT count(*) FROM offered_referrer").fetchone()[0])
+
+
+@pytest.mark.spec("UPLOAD-55")
+def test_a_folder_of_uploads_that_is_none(data: Path) -> None:
+    """The jobs behind the uploads run where these cannot even be listed."""
+    with running(data, *FLAGS, "--log-format", "json") as server, Client(server.url) as client:
+        assert client.get("/v2/").status == 200
+        uploads = data / "blobs" / "_uploads"
+        uploads.rmdir()
+        uploads.write_bytes(b"")
+        with closing(sqlite3.connect(data / "registry.db")) as database, database:
+            database.execute("INSERT INTO repository (name, listed, created) VALUES ('stuck/list', 0, 0)")
+            database.execute("INSERT INTO offered_referrer SELECT id, 'sha256-a', 'sha256:b', 1 FROM repository")
+        assert soon(lambda: offered(data) == 0, 5)
+        assert "expiring failed" in server.output
+
+
+@pytest.mark.spec("STORAGE-4")
+def test_the_reserve_is_filled_again_after_the_clock_was_put_back(tmp_path: Path) -> None:
+    reserve = Reserve(tmp_path)
+    reserve.keep()
+    assert reserve.release()
+    reserve.keep()
+    assert not list((tmp_path / "reserve").iterdir()), "it was given just now"
+    os.utime(tmp_path / "reserve", (time.time() + DAY,) * 2)
+    reserve.keep()
+    assert [file.stat().st_size for file in (tmp_path / "reserve").iterdir()] == [SIZE] * FILES
