@@ -201,7 +201,7 @@ class MadeList(SQLModel, table=True):
     """A list of referrers that the registry made and serves in place of the one that a client pushed to the tag.
 
     `replaced`: since when another one is served; it can be read by its digest for a while, by those who were told it.
-    `outlived`: a client has pushed to the tag since this was first made."""
+    `outlived`: a client has pushed to the tag since this was first made. `entries`: a hash of which it has."""
 
     __tablename__ = "made_list"
     __table_args__ = (
@@ -218,19 +218,22 @@ class MadeList(SQLModel, table=True):
     size: int = Field(sa_type=BigInteger)
     replaced: int | None = Field(sa_type=BigInteger)
     outlived: bool = Field(sa_type=Boolean)
+    entries: str = Field(sa_type=text(64))
     body: bytes = Field(sa_type=BYTES)
 
 
 class OmittedReferrer(SQLModel, table=True):
-    """A referrer that stays out of a list: a client left it out on purpose, or it was deleted."""
+    """A referrer that stays out of a list: a client left it out on purpose, or it was deleted.
+
+    `deleted`: when; 0: it was not."""
 
     __tablename__ = "omitted_referrer"
-    __table_args__ = (Index(None, "since"), CLUSTERED)
+    __table_args__ = (Index(None, "repository_id", "tag", "deleted"), CLUSTERED)
 
     repository_id: int = Field(sa_type=BigInteger, primary_key=True, foreign_key="repository.id")
     tag: str = Field(sa_type=text(128), primary_key=True)
     digest: str = Field(sa_type=DIGEST, primary_key=True)
-    since: int = Field(sa_type=BigInteger)
+    deleted: int = Field(sa_type=BigInteger)
 
 
 class OfferedReferrer(SQLModel, table=True):

@@ -8,17 +8,20 @@ crash between any two transactions they are out of date, marked as such, or as t
 
 import asyncio
 from datetime import timedelta
+from typing import NamedTuple, TypeVar
 
 from registry import clock, hashing
-from registry.database import Database, Session
+from registry.database import Database, Query, Session, frees
 from registry.errors import StorageFull, Unavailable
 from registry.names import ALGORITHMS, Digest, RepositoryName
 from registry.names import Tag as TagName
 from registry.services import fallback_rows as rows
 from registry.services import repositories, tags
 from registry.services.documents import INDEXES, Document
-from registry.services.fallback_merge import Source, is_list_tag, listed, merge, subjects
+from registry.services.fallback_merge import Source, entries_hash, is_list_tag, merge, subjects
 from registry.services.fallback_rows import FoundList, Served
+
+T = TypeVar("T")
 
 PATIENCE = 1.0
 """Seconds that a reader waits for a list to be written down; then it is given the one that the client pushed."""
@@ -31,10 +34,19 @@ MOST_REPLACED = 4
 RECENT, MOST_RECENT = clock.microseconds(timedelta(seconds=2)), 16
 
 SWEPT_AT_ONCE = 500
-"""Rows that one transaction of the sweep looks at."""
+"""Rows of a kind that one transaction of the sweep drops."""
 
+MOST_DELETED = 10_000
+"""Deleted referrers that are remembered for a list's tag: as many as a list that a client pushes can name."""
 
 AS_PUSHED = Served()
+
+
+class Completed(NamedTuple):
+    """A list that was made, and the hash of which entries it has."""
+
+    body: bytes
+    entries: str
 
 
 class Lists:
@@ -69,8 +81,13 @@ class Lists:
 
     async def sweep(self) -> None:
         """Drop what has been kept longer than its time."""
-        while await self._database.run(sweep, clock.now() - GRACE):
-            pass
+        before = clock.now() - GRACE
+        # Asked first: a transaction that changes nothing would still be waited for, and synced.
+        while await self._any(rows.OLD_MADE, before) or await self._any(rows.OLD_OFFERED, before):
+            await self._database.run(sweep, before)
+
+    async def _any(self, query: Query[T], before: int) -> bool:
+        return await self._database.lookup(query, before=before, most=1) is not None
 
 
 def seen(making: asyncio.Future[Served]) -> None:
@@ -97,10 +114,11 @@ def current(session: Session, repository_id: int, tag: TagName, limit: int) -> S
     source = session.first(rows.SOURCE, this=state.target)
     if source is None or source.media_type not in INDEXES:
         return AS_PUSHED
-    return keep(session, repository_id, tag, state.target, source, complete(session, repository_id, tag, source, limit))
+    made = complete(session, repository_id, tag, source, limit)
+    return keep(session, repository_id, tag, state.target, source.media_type, made)
 
 
-def complete(session: Session, repository_id: int, tag: TagName, source: Source, limit: int) -> bytes | None:
+def complete(session: Session, repository_id: int, tag: TagName, source: Source, limit: int) -> Completed | None:
     """The list as it should be; None: as the client pushed it, or it is none, or it would be too large."""
     # More would not fit into a list: what identifies a referrer takes more than 128 bytes.
     most = limit // 128
@@ -115,16 +133,18 @@ def complete(session: Session, repository_id: int, tag: TagName, source: Source,
     if len(body) > limit:
         return None
     offer(session, repository_id, tag, [referrer.digest for referrer in merged.lacking])
-    return body
+    return Completed(body, entries_hash(merged.digests))
 
 
-def keep(session: Session, repository_id: int, tag: TagName, target: int, source: Source, body: bytes | None) -> Served:
+def keep(
+    session: Session, repository_id: int, tag: TagName, target: int, media_type: str, made: Completed | None
+) -> Served:
     """Remember what the tag serves while it points to this target and nothing happens to its referrers."""
     session.execute(rows.REPLACE, of=repository_id, called=tag, now=clock.now())
     served, made_id = AS_PUSHED, None
-    if body is not None:
-        digest = hashing.digest_of(body)
-        served = Served(digest, len(body), body)
+    if made is not None:
+        digest = hashing.digest_of(made.body)
+        served = Served(digest, len(made.body), made.body)
         made_id = session.first(rows.SAME, of=repository_id, called=tag, digest=digest)
         if made_id is None:
             made_id = session.insert(
@@ -132,14 +152,15 @@ def keep(session: Session, repository_id: int, tag: TagName, target: int, source
                 repository_id=repository_id,
                 tag=tag,
                 digest=digest,
-                media_type=source.media_type,
-                size=len(body),
+                media_type=media_type,
+                size=len(made.body),
                 replaced=None,
                 outlived=False,
-                body=body,
+                entries=made.entries,
+                body=made.body,
             )
         else:
-            session.execute(rows.REVIVE, this=made_id, pushed_as=source.media_type)
+            session.execute(rows.REVIVE, this=made_id, pushed_as=media_type)
     if session.execute(rows.SETTLE, of=repository_id, called=tag, target=target, made=made_id) == 0:
         session.execute(
             rows.INSERT_LIST, repository_id=repository_id, tag=tag, source=target, made_id=made_id, fresh=True
@@ -185,7 +206,10 @@ def detached(session: Session, repository_id: int, subject: str | None, digest: 
         return
     tag = Digest(subject).fallback_tag
     if session.execute(rows.MARK, of=repository_id, called=tag):
-        omit(session, repository_id, tag, digest)
+        omit(session, repository_id, tag, digest, clock.now())
+        newest = session.first(rows.NEWEST_FORGOTTEN, of=repository_id, called=tag, most=MOST_DELETED)
+        if newest:
+            session.execute(rows.FORGET_DELETED, of=repository_id, called=tag, newest=newest)
 
 
 def pushed(session: Session, repository_id: int, tag: TagName, document: Document) -> None:
@@ -200,7 +224,7 @@ def pushed(session: Session, repository_id: int, tag: TagName, document: Documen
             if digest in new and is_referrer(session, repository_id, tag, digest):
                 session.execute(rows.ADMIT, of=repository_id, called=tag, entry=digest)
         for digest in left_out(session, repository_id, tag, new):
-            omit(session, repository_id, tag, digest)
+            omit(session, repository_id, tag, digest, 0)
     if session.execute(rows.MARK, of=repository_id, called=tag) == 0 and document.media_type in INDEXES:
         session.execute(rows.INSERT_LIST, repository_id=repository_id, tag=tag, source=None, made_id=None, fresh=False)
 
@@ -218,7 +242,7 @@ def left_out(session: Session, repository_id: int, tag: TagName, new: frozenset[
     offered = frozenset(session.all(rows.OFFERED, of=repository_id, called=tag))
     if new & offered:
         return []
-    if any(listed(body) == new for body in session.all(rows.BODIES, of=repository_id, called=tag)):
+    if session.first(rows.MADE_WITH, of=repository_id, called=tag, entries=entries_hash(new)) is not None:
         return []
     return [digest for digest in missing if is_referrer(session, repository_id, tag, digest)]
 
@@ -227,10 +251,10 @@ def is_referrer(session: Session, repository_id: int, tag: TagName, digest: str)
     return session.first(rows.IS_REFERRER, of=repository_id, digest=digest, **subjects(tag)) is not None
 
 
-def omit(session: Session, repository_id: int, tag: TagName, digest: str) -> None:
-    now = clock.now()
-    if session.execute(rows.OMIT_AGAIN, of=repository_id, called=tag, entry=digest, now=now) == 0:
-        session.execute(rows.OMIT, repository_id=repository_id, tag=tag, digest=digest, since=now)
+def omit(session: Session, repository_id: int, tag: TagName, digest: str, deleted: int) -> None:
+    """Keep it out of the list. `deleted`: when; 0 if a client took it out on purpose."""
+    if session.execute(rows.OMIT_AGAIN, of=repository_id, called=tag, entry=digest, at=deleted) == 0:
+        session.execute(rows.OMIT, repository_id=repository_id, tag=tag, digest=digest, deleted=deleted)
 
 
 def outlive(session: Session, repository_id: int, tag: TagName) -> None:
@@ -266,21 +290,10 @@ def removed(session: Session, repository_id: int, digest: str, *, tag_too: bool)
     return bool(found)
 
 
-def sweep(session: Session, before: int) -> bool:
-    """Drop some of what is older; whether there may be more."""
-    lists = session.all(rows.OLD_MADE, before=before, most=SWEPT_AT_ONCE)
-    for made_id in lists:
+@frees
+def sweep(session: Session, before: int) -> None:
+    """Drop some of what is older."""
+    for made_id in session.all(rows.OLD_MADE, before=before, most=SWEPT_AT_ONCE):
         session.execute(rows.DROP_MADE, this=made_id)
     offered = session.all(rows.OLD_OFFERED, before=before, most=SWEPT_AT_ONCE)
     session.execute_many(rows.WITHDRAW, [entry._asdict() for entry in offered])
-    omitted = session.all(rows.OLD_OMITTED, before=before, most=SWEPT_AT_ONCE)
-    for entry in omitted:
-        # What is there, or still stands in the list that the client pushed, has to be kept out for longer.
-        values = entry._asdict()
-        if session.first(rows.STILL_THERE, of=entry.of, entry=entry.entry) or session.first(
-            rows.STILL_LISTED, **values
-        ):
-            session.execute(rows.OMIT_AGAIN, **values, now=clock.now())
-        else:
-            session.execute(rows.ADMIT, **values)
-    return max(len(lists), len(offered), len(omitted)) == SWEPT_AT_ONCE

@@ -1,5 +1,6 @@
 """What a list of referrers is, and what it lacks. Pure."""
 
+import hashlib
 import json
 import re
 from collections.abc import Collection, Sequence
@@ -42,6 +43,11 @@ class Merged(NamedTuple):
         # Not by orjson, which cannot write every number that a client may have put there.
         return json.dumps({**self.fields, "manifests": manifests}, ensure_ascii=False, separators=(",", ":")).encode()
 
+    @property
+    def digests(self) -> list[str]:
+        """Of the entries of the list that has to be made."""
+        return [entry["digest"] for entry in self.kept] + [referrer.digest for referrer in self.lacking]
+
 
 def is_list_tag(tag: str) -> bool:
     """Whether it has the form of a list's tag; whether it is one depends on what it points to."""
@@ -76,6 +82,6 @@ def merge(tag: str, source: Source, referrers: Sequence[Referrer], omitted: Coll
     return Merged(fields, kept, lacking)
 
 
-def listed(body: bytes) -> frozenset[str]:
-    """The digests of a list that was made."""
-    return frozenset(entry["digest"] for entry in json.loads(body)["manifests"])
+def entries_hash(digests: Collection[str]) -> str:
+    """What two lists have in common that have the same entries, in whatever order: 64 hex digits."""
+    return hashlib.sha256("\n".join(sorted(set(digests))).encode()).hexdigest()

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, func, select, true, update
+from sqlalchemy import and_, bindparam, delete, exists, func, select, true, update
 from sqlalchemy import join as join_tables
 
 from registry.database import Command, Query, insertion
@@ -159,7 +159,7 @@ SAME = Query(
     ),
     int,
 )
-BODIES = Query(select(made.c.body).where(*OF_TAG), bytes)
+MADE_WITH = Query(select(made.c.id).where(*OF_TAG, made.c.entries == bindparam("entries")), int)
 REPLACED = Query(
     select(made.c.id, made.c.replaced).where(*OF_TAG, made.c.replaced.is_not(None)).order_by(made.c.replaced.desc()),
     Replaced,
@@ -182,33 +182,33 @@ OF_OMITTED = (omitted.c.repository_id == bindparam("of"), omitted.c.tag == bindp
 OMITTED = Query(select(omitted.c.digest).where(*OF_OMITTED), str)
 OMIT = insertion(OmittedReferrer)
 OMIT_AGAIN = Command(
-    update(omitted).where(*OF_OMITTED, omitted.c.digest == bindparam("entry")).values(since=bindparam("now"))
+    update(omitted).where(*OF_OMITTED, omitted.c.digest == bindparam("entry")).values(deleted=bindparam("at"))
 )
 ADMIT = Command(delete(omitted).where(*OF_OMITTED, omitted.c.digest == bindparam("entry")))
 FORGET_OMITTED = Command(delete(omitted).where(*OF_OMITTED))
-OLD_OMITTED = Query(
-    select(omitted.c.repository_id, omitted.c.tag, omitted.c.digest)
-    .where(omitted.c.since < bindparam("before"))
-    .order_by(omitted.c.since)
-    .limit(bindparam("most")),
-    Entry,
-)
-STILL_THERE = Query(
-    select(manifest.c.id).where(manifest.c.repository_id == bindparam("of"), manifest.c.digest == bindparam("entry")),
+NEWEST_FORGOTTEN = Query(
+    select(omitted.c.deleted).where(*OF_OMITTED).order_by(omitted.c.deleted.desc()).limit(1).offset(bindparam("most")),
     int,
 )
-STILL_LISTED = Query(
-    select(tag.c.manifest_id)
-    .join_from(tag, descriptor, descriptor.c.manifest_id == tag.c.manifest_id)
-    .where(
-        tag.c.repository_id == bindparam("of"),
-        tag.c.name == bindparam("called"),
-        descriptor.c.repository_id == bindparam("of"),
-        descriptor.c.digest == bindparam("entry"),
-        descriptor.c.blob_id.is_(None),
-        descriptor.c.child_id.is_(None),
-    ),
-    int,
+# But for what still stands in the list that the client pushed, which would be none without it.
+FORGET_DELETED = Command(
+    delete(omitted).where(
+        *OF_OMITTED,
+        omitted.c.deleted > 0,
+        omitted.c.deleted <= bindparam("newest"),
+        ~exists(
+            select(tag.c.name)
+            .join_from(tag, descriptor, descriptor.c.manifest_id == tag.c.manifest_id)
+            .where(
+                tag.c.repository_id == omitted.c.repository_id,
+                tag.c.name == omitted.c.tag,
+                descriptor.c.repository_id == omitted.c.repository_id,
+                descriptor.c.digest == omitted.c.digest,
+                descriptor.c.blob_id.is_(None),
+                descriptor.c.child_id.is_(None),
+            )
+        ),
+    )
 )
 
 OF_OFFERED = (offered.c.repository_id == bindparam("of"), offered.c.tag == bindparam("called"))

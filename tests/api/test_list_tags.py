@@ -333,27 +333,46 @@ def test_what_the_registry_made_it_removes(data: Path) -> None:
         assert rows(data, "SELECT count(*) FROM referrers_list") == [(0,)]
 
 
-@pytest.mark.spec("REFERRER-34", "REFERRER-27")
-def test_what_was_deleted_is_forgotten_in_time(data: Path) -> None:
+@pytest.mark.spec("REFERRER-27", "REFERRER-30")
+def test_what_was_deleted_long_ago_makes_a_late_list_no_other(data: Path) -> None:
+    """A client pushes what it has read an hour ago: later referrers stay in the list, what was left out stays out."""
     with running(data, "--workers", "1", "--upload-expiry", "1s") as server, httpx.Client(base_url=server.url) as http:
         keep(http, "kept", listing([]))
         for number in range(3):
             attach(http, "kept", number)
         keep(http, "kept", listing([entry(0), entry(1), entry(2)]))
-        keep(http, "kept", listing([entry(0), entry(1)]))
-        for number in (1, 3):
-            attach(http, "kept", number)
-            delete(http, "kept", digest_of(referrer(number)))
+        keep(http, "kept", listing([entry(0), entry(2)]))
+        known = kept(http, "kept")
+        delete(http, "kept", digest_of(referrer(2)))
+        attach(http, "kept", 3)
         with closing(sqlite3.connect(data / "registry.db")) as connection, connection:
-            connection.execute("UPDATE omitted_referrer SET since = since - 600000000")
-        # 1 stands in the list that the client pushed; 3 does so no more.
-        wait_until(lambda: digest_of(referrer(3)) not in {row[0] for row in omitted(data)})
-        assert digest_of(referrer(1)) in {row[0] for row in omitted(data)}
-        assert entry(1) not in kept(http, "kept")
+            connection.execute("UPDATE omitted_referrer SET deleted = deleted - 3600000000 WHERE deleted > 0")
+            version = connection.execute("PRAGMA data_version").fetchone()
+            time.sleep(0.8)  # Some rounds of what is removed in time.
+            assert connection.execute("PRAGMA data_version").fetchone() == version, "something was written"
+        assert len(rows(data, "SELECT digest FROM omitted_referrer")) == 2
+        keep(http, "kept", listing(known))
+        assert kept(http, "kept") == [entry(0), entry(3)]
 
 
-def omitted(data: Path) -> list[tuple[Any, ...]]:
-    return rows(data, "SELECT digest FROM omitted_referrer")
+@pytest.mark.spec("REFERRER-27")
+def test_how_many_deleted_referrers_are_remembered(data: Path) -> None:
+    """The latest 10,000 of a tag, and those that the list still names."""
+    with running(data, "--workers", "1") as server, httpx.Client(base_url=server.url) as http:
+        attach(http, "kept", A)
+        attach(http, "kept", E)
+        keep(http, "kept", listing([entry(A), entry(E)]))
+        delete(http, "kept", digest_of(referrer(A)))
+        with closing(sqlite3.connect(data / "registry.db")) as connection, connection:
+            connection.execute("UPDATE omitted_referrer SET deleted = 1")
+            connection.executemany(
+                "INSERT INTO omitted_referrer (repository_id, tag, digest, deleted) VALUES (1, ?, ?, ?)",
+                [(TAG, f"sha256:{number:064}", 2 + number) for number in range(10_500)],
+            )
+        delete(http, "kept", digest_of(referrer(E)))
+        assert rows(data, "SELECT count(*) FROM omitted_referrer") == [(10_001,)]
+        attach(http, "kept", 3)
+        assert kept(http, "kept") == [entry(3)]
 
 
 def rows(data: Path, statement: str) -> list[tuple[Any, ...]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import image
+from tests.content import OCI_MANIFEST, descriptor, image, index
 from tests.faults.client import Client, sha256, soon
 from tests.faults.disks import Disk, small_disk
 from tests.server import Server, running
@@ -96,6 +96,29 @@ def test_uploads_expire_on_a_full_disk(disk: Disk) -> None:
         assert soon(lambda: all(client.get(path).status == 404 for path in paths))
         assert soon(lambda: list((data / "blobs" / "_uploads").iterdir()) == [])
         assert client.push("room/app", b"y" * 300_000), "what they held can be had again"
+
+
+@pytest.mark.spec("STORAGE-4", "REFERRER-34")
+def test_lists_of_referrers_are_removed_in_time_on_a_full_disk(disk: Disk) -> None:
+    data = disk.root / "data"
+    about = descriptor(image(), OCI_MANIFEST)
+    tag = about["digest"].replace(":", "-")
+    with running(data, "--workers", "1", "--upload-expiry", "2s") as server, Client(server.url) as client:
+        assert client.put_manifest("room/app", tag, index([])).status == 201
+        for number in range(6):
+            body = image(subject=about, annotations={"number": str(number), "text": "x" * 20_000})
+            assert client.put_manifest("room/app", sha256(body), body).status == 201
+            assert len(client.get(f"/v2/room/app/manifests/{tag}").json()["manifests"]) == number + 1
+        with closing(sqlite3.connect(data / "registry.db")) as database, database:
+            # Until the disk is full they are a few seconds too young.
+            database.execute("UPDATE made_list SET replaced = replaced - 597000000")
+            database.execute("UPDATE offered_referrer SET since = since - 597000000")
+        disk.leave(0)
+        fill(client)
+        with closing(sqlite3.connect(data / "registry.db")) as database:
+            assert database.execute("SELECT count(*) FROM made_list").fetchone()[0] > 1
+            assert soon(lambda: database.execute("SELECT count(*) FROM made_list").fetchone() == (1,), 15)
+        assert "expiring uploads failed" not in server.output
 
 
 @pytest.mark.spec("STORAGE-5")

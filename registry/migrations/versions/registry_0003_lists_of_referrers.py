@@ -121,6 +121,7 @@ def create_lists() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("replaced", sa.BigInteger(), nullable=True),
         sa.Column("outlived", sa.Boolean(), nullable=False),
+        sa.Column("entries", text(64), nullable=False),
         sa.Column("body", sa.LargeBinary(length=67108864), nullable=False),
         sa.ForeignKeyConstraint(["repository_id"], ["repository.id"], name=op.f("fk_made_list_repository_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_made_list")),
@@ -128,18 +129,21 @@ def create_lists() -> None:
     op.create_index(op.f("ix_made_list_repository_id_digest"), "made_list", ["repository_id", "digest"])
     op.create_index(op.f("ix_made_list_repository_id_tag_replaced"), "made_list", ["repository_id", "tag", "replaced"])
     op.create_index(op.f("ix_made_list_replaced"), "made_list", ["replaced"])
-    for name in ("omitted_referrer", "offered_referrer"):
+    for name, time, index in (
+        ("omitted_referrer", "deleted", ["repository_id", "tag", "deleted"]),
+        ("offered_referrer", "since", ["since"]),
+    ):
         op.create_table(
             name,
             sa.Column("repository_id", sa.BigInteger(), nullable=False),
             sa.Column("tag", text(128), nullable=False),
             sa.Column("digest", text(255), nullable=False),
-            sa.Column("since", sa.BigInteger(), nullable=False),
+            sa.Column(time, sa.BigInteger(), nullable=False),
             sa.ForeignKeyConstraint(["repository_id"], ["repository.id"], name=op.f(f"fk_{name}_repository_id")),
             sa.PrimaryKeyConstraint("repository_id", "tag", "digest", name=op.f(f"pk_{name}")),
             sqlite_with_rowid=False,
         )
-        op.create_index(op.f(f"ix_{name}_since"), name, ["since"])
+        op.create_index(op.f(f"ix_{name}_{'_'.join(index)}"), name, index)
 
 
 def downgrade() -> None:
