@@ -32,6 +32,9 @@ TLS = b"\x16\x03"
 BUFFERED = 256 * 1024
 """Bytes of a body that may wait for its reader before the client is made to wait."""
 
+FRESH = 0.08
+"""Seconds that a client has to ask that has just come in when the server stops."""
+
 MOST_LINGERED = 8 * 1024 * 1024
 """Bytes of it that are thrown away at most."""
 
@@ -43,6 +46,8 @@ class Protocol(Patient):
         self.registry = cast(Registry, self.app)
         super().connection_made(transport)
         self._lingering_for = MOST_LINGERED
+        self._is_last = False
+        """Whether the next request is the last one, as the server stops."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._held = b""
@@ -137,7 +142,7 @@ class Protocol(Patient):
             self._chunks = ChunkedBody()
         else:
             self._left = length
-        keep_alive = head.keep_alive and head.version != "1.0"
+        keep_alive = head.keep_alive and head.version != "1.0" and not self._is_last
         self._requests += 1
         reads = head.method in ("GET", "HEAD")
         steady = kept = None
@@ -314,12 +319,19 @@ class Protocol(Patient):
         self.flow.resume_reading()
 
     def shutdown(self) -> None:
-        """The server stops: close when what was asked for has its answer."""
+        """The server stops: close when what was asked for has its answer, and what is just being asked."""
         cycle = self.unanswered
-        if cycle is None:
-            self.transport.close()
-        else:
+        if cycle is not None:
             cycle.keep_alive = False
+        elif self._head.size or self._held or (self._requests == 0 and self.loop.time() - self._head_since < FRESH):
+            self._is_last = True
+            self.loop.call_later(FRESH, self._close_unasked)
+        else:
+            self.transport.close()
+
+    def _close_unasked(self) -> None:
+        if self.unanswered is None:
+            self.transport.close()
 
     def refuse(self, error: RegistryError) -> None:
         """Answer without a handler, and close."""

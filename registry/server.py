@@ -1,6 +1,7 @@
 """uvicorn, its workers, and how they start and stop."""
 
 import asyncio
+import ctypes
 import errno
 import gc
 import signal
@@ -31,6 +32,10 @@ from registry.supervisor import STOPS, Supervisor, tell_waiting
 events = structlog.get_logger("registry")
 
 BACKLOG = 2048
+
+M_MMAP_THRESHOLD = -3
+LARGE_PIECE = 2 * 1024 * 1024
+"""Bytes that are asked of the machine by themselves: more than the blocks in which bodies are read."""
 
 THREADS = 16
 """For bodies on their way in, and whatever is too long for the loop."""
@@ -69,8 +74,9 @@ def start(settings: Settings, reload: Callable[[], Settings] | None = None) -> i
     raise_descriptor_limit()
     # While there are descriptors to read it, and the same for all workers where it is made up.
     host.boot_id()
-    migrations.upgrade(settings)
+    # First, so that a port that cannot be had leaves no data behind.
     with listen(settings) as listening:
+        migrations.upgrade(settings)
         count = settings.worker_count
         if count == 1:
             place = Place(Crowd(shared_counts(1), 0))
@@ -166,11 +172,20 @@ def work(settings: Settings, listening: socket.socket, place: Place, ready: Call
     """One worker's life. `ready` is called once it serves."""
     gc.freeze()
     gc.enable()
+    give_back_large_pieces()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(live(App(settings), settings, listening, place, ready))
     # All is closed: an impatient second signal must not turn that into a failure.
     for number in (*STOPS, *UNHEEDED):
         signal.signal(number, signal.SIG_IGN)
+
+
+def give_back_large_pieces() -> None:
+    """Let memory of several megabytes go back to the machine when it is free: large manifests come and go.
+
+    glibc would learn from the first ones to keep it (mallopt(3)); where there is no such function, it stays so."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_PIECE)
 
 
 class Server(uvicorn.Server):

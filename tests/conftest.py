@@ -10,10 +10,12 @@ import pytest
 from tests.server import Server, running
 
 INTEROP = Path(__file__).parent / "interop"
+FAULTS = Path(__file__).parent / "faults"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+    parser.addoption("--faults", action="store_true", help="also run kills, full disks, attacks and other faults")
     parser.addoption("--interop", action="store_true", help="also run real clients against the registry")
 
 
@@ -21,6 +23,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
+        if FAULTS in item.path.parents and not config.getoption("--faults"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes all together: run with --faults"))
         if INTEROP in item.path.parents and not config.getoption("--interop"):
             item.add_marker(pytest.mark.skip(reason="runs real clients: run with --interop"))
 

@@ -62,6 +62,8 @@ def current(
 
     _there(settings)
     revisions = migrations.current(settings)
+    if revisions[0].revision is None:
+        raise OperatorError(f"{revisions[0].database} is no database of a registry: it has no tables of one")
     print(_json(revisions) if form is Format.JSON else _table(revisions))
 
 

@@ -319,9 +319,9 @@ def remove(session: Session, name: RepositoryName, digest: Digest, condition: Pr
         if begun:  # Somebody else was faster.
             return True
         made = repository_id is not None and fallback.made(session, repository_id, digest)
-        condition.check(digest if made else None)
         if repository_id is None or not made:
             raise ManifestUnknown(digest)
+        condition.check(digest)
         fallback.removed(session, repository_id, digest, tag_too=True)
         return True
     condition.check(found.digest)
@@ -347,8 +347,8 @@ def remove(session: Session, name: RepositoryName, digest: Digest, condition: Pr
 def untag(session: Session, name: RepositoryName, called: TagName, condition: Precondition, limit: int) -> None:
     repository_id = session.first(repositories.FIND, name=name)
     target = None if repository_id is None else served(session, repository_id, called, condition, limit)
-    condition.check(target)
     if repository_id is None or target is None:
         raise ManifestUnknown(called)
+    condition.check(target)
     tags.remove(session, repository_id, called)
     fallback.untagged(session, repository_id, called)

@@ -98,3 +98,14 @@ def test_data_that_is_a_file_is_told(command: str, run: Run, tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     assert "/file:" in told(run("db", command, "--data", "file"))
     assert "/file:" in told(run("serve", "--port", "0", "--data", "file"))
+
+
+@pytest.mark.spec("SETTING-5")
+@pytest.mark.parametrize("statement", [None, "CREATE TABLE x (y)"], ids=["empty", "of somebody else"])
+def test_a_database_of_no_registry_is_not_behind(statement: str | None, run: Run, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "registry.db")) as database:
+        database.execute(statement or "PRAGMA user_version")
+    (tmp_path / "registry.db").touch()
+    finished = run("db", "current", "--data", str(tmp_path))
+    assert finished.returncode == 1
+    assert "is no database of a registry" in finished.stderr

@@ -178,7 +178,7 @@ import registry.protocol
 
 class Protocol(registry.protocol.Protocol):
     def expire(self, now):
-        if self._heads.size:
+        if self._head.size:
             raise RuntimeError("broken")
         super().expire(now)
 

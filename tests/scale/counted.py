@@ -85,7 +85,9 @@ def counted(data: Path) -> Iterator[Counted]:
 
     # Only a main thread has signals: what would handle them is called below.
     numbers = {name: getattr(signal, name) for name in dir(signal) if name.startswith("SIG")}
-    signals = SimpleNamespace(**numbers | {"signal": lambda _, handler: stop.append(handler)})
+    signals = SimpleNamespace(
+        **numbers | {"signal": lambda _, handler: stop.append(handler), "pthread_sigmask": lambda *_: None}
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "App", app)
         patch.setattr(server, "announce", announce)
