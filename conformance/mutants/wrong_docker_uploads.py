@@ -60,7 +60,10 @@ async def range_one_more(call: Call, request: Request) -> Reply:
 @mutant
 async def order_unchecked(call: Call, request: Request) -> Reply:
     """Chunks are appended as they come, wherever they say they belong."""
-    return await call(request.without(PLACE) if request.kind == "upload" else request)
+    if request.kind != "upload":
+        return await call(request)
+    # A Location of this registry says it, too.
+    return await call(request.without(PLACE).with_parameters(offset=None))
 
 
 @mutant

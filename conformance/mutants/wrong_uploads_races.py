@@ -71,7 +71,7 @@ async def one_upload_of_a_repository_at_once(call: Call, request: Request) -> Re
         former = request.state.get(request.name)
         if former is not None:
             await call(request.as_method("DELETE").to(former))
-        request.state[request.name] = reply.header("location")
+        request.state[request.name] = (reply.header("location") or "").partition("?")[0]
     return reply
 
 

@@ -16,7 +16,7 @@ LINE = re.compile(
     r" (?P<size>\d+)B [\d.]+ms \S+ id=(?P<id>\S+)$",
     re.MULTILINE,
 )
-SETTLED = 0.3
+SETTLED = 1.0
 """Seconds after which the line of a request has been written: lines are buffered for less than that."""
 
 
