@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 
 from conformance.case import case
 from conformance.cases.uploads_steps import Upload, absent, begin, end_of, present, sent
@@ -85,14 +86,17 @@ def same_blob_at_once(r: Registry) -> None:
 def uploads_at_once(r: Registry) -> None:
     """Different blobs are pushed in chunks at once to one repository, and none takes another's bytes."""
     contents = [r.content(2048) for _ in range(WRITERS)]
+    # All are open before the first chunk comes, however busy the machine is.
+    uploads = [begin(r) for _ in contents]
 
-    def push(view: Registry, content: Content) -> None:
-        upload = begin(view)
+    def push(view: Registry, upload: Upload, content: Content) -> None:
+        upload = replace(upload, r=view)
         half = max(upload.piece, content.size // 2)
         upload.chunk(content.data[:half], 0)
         upload.close(content, content.data[half:], half if half < content.size else None, by="R-060")
 
-    r.together(*(lambda view, c=content: push(view, c) for content in contents))
+    pairs = zip(uploads, contents, strict=True)
+    r.together(*(lambda view, u=upload, c=content: push(view, u, c) for upload, content in pairs))
 
 
 @case("R-090", "R-079", category=PUSH, api="Blob chunked")
