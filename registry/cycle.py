@@ -40,7 +40,9 @@ class Cycle:
         expects_continue: bool,
         keep_alive: bool,
         more_body: bool,
+        is_steady: bool,
     ) -> None:
+        """`is_steady`: whether others who ask the same may have the same answer."""
         self.scope = scope
         self.disconnected = False
         self.stalled = False
@@ -58,10 +60,11 @@ class Cycle:
         """Bytes of the answer that were given to the transport."""
         self.kept: Kept | None = None
         """The whole answer, if it is one that others may have, too."""
-        self.arrived = asyncio.Event()
-        """Set when there is something to receive: bytes, the end of the body, or of the connection."""
-        if not more_body:
-            self.arrived.set()
+        self._is_steady = is_steady
+        self._is_news = not more_body
+        """Whether there is something to receive: bytes, the end of the body, or of the connection."""
+        self._news: asyncio.Event | None = None
+        """Set with it; made for the first who has to wait, as most requests never do."""
         self._transport = transport
         self._flow = flow
         self._on_response = on_response
@@ -88,13 +91,27 @@ class Cycle:
             if self.more_body:
                 # What stands behind a body is not read before the answer to it is complete.
                 self._flow.resume_reading()
-            await self.arrived.wait()
-            self.arrived.clear()
+            await self._hear()
         if self.response_complete or ((self.disconnected or self.stalled) and not self.body):
             return {"type": "http.disconnect", "registry.stalled": self.stalled and not self.disconnected}
         # Of a connection that is lost, too, what came was received.
         body, self.body = bytes(self.body), bytearray()
         return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    async def _hear(self) -> None:
+        if not self._is_news:
+            if self._news is None:
+                self._news = asyncio.Event()
+            await self._news.wait()
+        self._is_news = False
+        if self._news is not None:
+            self._news.clear()
+
+    def wake(self) -> None:
+        """There is something to receive."""
+        self._is_news = True
+        if self._news is not None:
+            self._news.set()
 
     async def send(self, message: Message) -> None:
         """Raises `ClientGone`."""
@@ -105,7 +122,7 @@ class Cycle:
         if not self.response_started:
             self._headers: list[tuple[bytes, bytes]] = message["headers"]
             self._head = self._render(message["status"], self._headers)
-            if "registry.whole" in message:
+            if self._is_steady and "registry.whole" in message:
                 self.kept = self._to_keep(message["registry.whole"], message["registry.steady"])
             self.response_started = True
             self.waiting_for_continue = False
@@ -122,7 +139,7 @@ class Cycle:
             raise RuntimeError("the answer's body has another length than its head says")
         self._write(body)
         if not more:
-            if "registry.steady" in message:
+            if self._is_steady and "registry.steady" in message:
                 self.kept = self._to_keep(body, message["registry.steady"])
             self._complete()
 
@@ -146,7 +163,7 @@ class Cycle:
 
     def _complete(self) -> None:
         self.response_complete = True
-        self.arrived.set()
+        self.wake()
         if not self.keep_alive:
             self._end()
         self._on_response()

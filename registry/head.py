@@ -28,6 +28,7 @@ HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%-]*(?::[0-9]*)?|\[[0-9A-Fa-f:.v]+\
 
 END = b"\r\n\r\n"
 BLANKS = b" \t"
+BLANK = (b" ", b"\t")
 
 
 class Head:
@@ -91,12 +92,11 @@ class Head:
             return stop, False
         self._complete = False
         self.size = self._blank_lines = 0
-        # Blanks around a value are no part of it (RFC 9110 section 5.5), for nobody who reads it.
-        if not in_one_piece or b" \r\n" in piece or b"\t\r\n" in piece:
-            self.headers = [(name, value.strip(BLANKS)) for name, value in self.headers]
         self.fields = fields = dict(self.headers)
-        self.method = self._parser.get_method().decode("ascii")
-        self.version = self._parser.get_http_version()
+        self.method = method = self._parser.get_method().decode("ascii")
+        # The parser would have to write it down, which takes longer than to look where it mostly stands.
+        usual = in_one_piece and piece.startswith(b"HTTP/1.1\r\n", len(method) + len(self.url) + 2)
+        self.version = "1.1" if usual else self._parser.get_http_version()
         if upgrade or b"content-length" in fields or b"transfer-encoding" in fields:
             # It waits for a body that it will not be given.
             self._renew()
@@ -184,6 +184,9 @@ class Head:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if value[-1:] in BLANK:
+            # Blanks around a value are no part of it (RFC 9110 section 5.5), for nobody who reads it.
+            value = value.strip(BLANKS)
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:

@@ -1,4 +1,4 @@
-"""Finds the endpoint of a path by its last elements, for the paths that most requests have.
+"""Finds the endpoint of a path as it stands or by its last elements, for the paths that most requests have.
 
 Made from the table of routes. What it does not know, it leaves to the router: it only ever agrees with that, sooner.
 """
@@ -22,13 +22,16 @@ class Entry(NamedTuple, Generic[T]):
 
 
 class Matcher(Generic[T]):
-    """Of the paths that begin with a repository's name."""
+    """Of the paths without a parameter, and of those that begin with a repository's name."""
 
     def __init__(self, endpoints: Iterable[tuple[str, T]]) -> None:
         """`endpoints`: paths of the table in the order in which they are tried, each with what answers it."""
         self._entries: dict[str, Entry[T]] = {}
         self._literals: set[str] = set()
+        self._whole: dict[str, T] = {}
         for path, endpoint in endpoints:
+            if "{" not in path:
+                self._whole[path] = endpoint
             if not path.startswith(REPOSITORY + "/"):
                 continue
             before, kind, last = path.removeprefix(REPOSITORY).rsplit("/", 2)
@@ -39,6 +42,9 @@ class Matcher(Generic[T]):
 
     def find(self, path: str) -> tuple[T, dict[str, str]] | None:
         """The endpoint and the path's parameters; None: ask the router."""
+        whole = self._whole.get(path)
+        if whole is not None:
+            return whole, {}
         head, _, last = path.rpartition("/")
         head, _, kind = head.rpartition("/")
         entry = self._entries.get(f"{kind}/{last}" if last in self._literals else kind)

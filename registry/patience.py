@@ -93,7 +93,7 @@ class Patient(HttpToolsProtocol):
             self.transport.abort()
             return
         cycle.stalled = True
-        cycle.arrived.set()
+        cycle.wake()
         if self._is_tapped:
             # A thread waits for the socket.
             plug = duplicate(self.transport)

@@ -54,7 +54,7 @@ class Protocol(Patient):
         cycle: Cycle | None = self.cycle
         if cycle is not None:
             cycle.disconnected = not cycle.response_complete
-            cycle.arrived.set()
+            cycle.wake()
         self.cycle = None  # type: ignore[assignment]
         super().connection_lost(exc)
 
@@ -174,6 +174,7 @@ class Protocol(Patient):
             expects_continue=length != 0 and head.expects_continue,
             keep_alive=keep_alive,
             more_body=length != 0,
+            is_steady=steady is not None,
         )
         if self._left >= TAPPED_FROM and not reads and self.scheme == "http":
             scope["registry.tap"] = Tap(self, cycle)
@@ -270,11 +271,11 @@ class Protocol(Patient):
         cycle.body += piece
         if len(cycle.body) > BUFFERED:
             self.flow.pause_reading()
-        cycle.arrived.set()
+        cycle.wake()
 
     def _body_complete(self) -> None:
         self.cycle.more_body = False
-        self.cycle.arrived.set()
+        self.cycle.wake()
 
     # What a tap calls
 
@@ -371,6 +372,6 @@ class Protocol(Patient):
         if cycle is not None:
             # For whoever was still to answer it, the client has gone.
             cycle.disconnected = True
-            cycle.arrived.set()
+            cycle.wake()
         self.transport.write_eof()
         self.flow.resume_reading()
