@@ -24,6 +24,9 @@ registry db current --format json
 registry db upgrade --data /srv/registry
 """
 
+BEHIND = 3
+"""The exit status that tells a script to upgrade."""
+
 app = typer.Typer(name="db", add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
 
@@ -56,15 +59,22 @@ def current(
     form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.TEXT,
     **flags: object,
 ) -> None:
-    """Print the revision of each database and whether it is the newest."""
+    """Print the revision of each database and whether it is the newest.
+
+    Exit status: 0 all are, 3 registry db upgrade is needed, 1 there is no registry that this version could serve."""
     settings = _kept(load(given(ctx)))
     from registry import migrations
+    from registry.connection import sqlite_path
 
     _there(settings)
     revisions = migrations.current(settings)
     if revisions[0].revision is None:
-        raise OperatorError(f"{revisions[0].database} is no database of a registry: it has no tables of one")
+        raise OperatorError(
+            f"{sqlite_path(revisions[0].database)} is no database of a registry: it has no tables of one"
+        )
     print(_json(revisions) if form is Format.JSON else _table(revisions))
+    if not all(_newest(entry) for entry in revisions):
+        raise typer.Exit(BEHIND)
 
 
 def _kept(loaded: Loaded) -> Settings:

@@ -5,20 +5,17 @@ on SQLite and beside the other tables elsewhere.
 """
 
 import fcntl
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy.schema import CreateIndex, CreateTable
-
 from registry.config import MEMORY, Settings
 from registry.connection import connect, connect_to_read, sqlite_path
-from registry.database import SQLITE
 from registry.errors import OperatorError
 from registry.files import make_folder
-from registry.models import SESSION_TABLES, TABLES
 
 HEADS = {"registry": "registry_0003", "uploads": "uploads_0002"}
 """The newest revision of each line."""
@@ -38,9 +35,41 @@ class Current(NamedTuple):
 
 
 def current(settings: Settings) -> list[Current]:
-    """Where each database stands. Raises `OperatorError` if one cannot be read."""
+    """Where each database stands; nothing is written, whatever file it is.
+
+    Raises `OperatorError` if one cannot be read, is none of a registry, or was made by a newer version."""
     lines = {"registry": settings.database_url, "uploads": settings.uploads_url}
-    return [Current(url, revision(url), HEADS[line]) for line, url in lines.items()]
+    return [Current(url, _looked_at(url, line), HEADS[line]) for line, url in lines.items()]
+
+
+def _looked_at(url: str, line: str) -> str | None:
+    path = sqlite_path(url)
+    if not path.exists():
+        return None
+    with closing(connect_to_read(path, PATIENCE)) as connection:
+        found = _revision(connection, path)
+        if found is None:
+            _not_of_somebody_else(connection, path)
+    if found is not None:
+        _known(path, line, found)
+    return found
+
+
+def _known(path: Path, line: str, found: str) -> None:
+    """Raises `OperatorError` for a revision that this version has never heard of."""
+    if not re.fullmatch(rf"{line}_[0-9]{{4}}", found):
+        raise OperatorError(f"{path} is no database of a registry: {found} is no revision of one")
+    if found > HEADS[line]:
+        raise OperatorError(
+            f"the database {path} was made by a newer version of Holdfast (revision {found}; this version knows up to "
+            f"{HEADS[line]}); install that version, or use another --data folder"
+        )
+
+
+def _not_of_somebody_else(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises `OperatorError` where there are tables, which are none of a registry."""
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] > 0:
+        raise OperatorError(f"{path} is no database of a registry: it has no tables of one")
 
 
 def upgrade(settings: Settings) -> None:
@@ -109,9 +138,16 @@ def alone(path: Path) -> Iterator[None]:
 
 def _create(url: str, line: str) -> None:
     """The newest tables in a file that has none: what the revisions come to, without loading what they need."""
+    # Most of the start of a command that only looks at a database.
+    from sqlalchemy.schema import CreateIndex, CreateTable
+
+    from registry.database import SQLITE
+    from registry.models import SESSION_TABLES, TABLES
+
     path = sqlite_path(url)
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            _not_of_somebody_else(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("BEGIN IMMEDIATE")
             for table in TABLES if line == "registry" else SESSION_TABLES:
@@ -128,22 +164,16 @@ def _create(url: str, line: str) -> None:
         raise OperatorError(f"cannot make the database {path}: {error}") from error
 
 
-def _migrate(url: str, line: str, found: str | None) -> None:
+def _migrate(url: str, line: str, found: str) -> None:
+    _known(sqlite_path(url), line, found)
     from alembic import command
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
     from alembic.util import CommandError
     from sqlalchemy.exc import SQLAlchemyError
 
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found is not None and found not in known:
-        raise OperatorError(
-            f"the database {sqlite_path(url)} was made by a newer version of Holdfast (revision {found}); "
-            "install that version, or start with another --data folder"
-        )
     try:
         command.upgrade(config, f"{line}@head")
     except (SQLAlchemyError, CommandError) as error:

@@ -5,8 +5,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import alembic.command
 import pytest
+from alembic.config import Config
 
+from registry import migrations
 from tests.cli.conftest import Run, told
 
 
@@ -43,8 +46,9 @@ def test_a_database_of_a_newer_version_is_refused(run: Run, tmp_path: Path) -> N
     run("db", "upgrade")
     with closing(sqlite3.connect(tmp_path / "registry-data" / "registry.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'registry_9999'")
-    assert "registry_9999" in told(run("db", "upgrade"))
-    assert "registry_9999" in run("db", "current").stdout
+    for finished in (run("db", "upgrade"), run("db", "current")):
+        message = told(finished)
+        assert "registry.db was made by a newer version of Holdfast (revision registry_9999; this version" in message
 
 
 @pytest.mark.parametrize("command", ["upgrade", "current"])
@@ -85,11 +89,28 @@ def test_where_there_is_no_registry_none_is_behind(made: str, reason: str, run: 
 
 
 @pytest.mark.spec("SETTING-5")
-def test_a_database_that_is_there_and_old_is_behind(run: Run, tmp_path: Path) -> None:
+def test_a_database_that_is_missing_beside_the_other_is_behind(run: Run, tmp_path: Path) -> None:
     run("db", "upgrade")
     (tmp_path / "registry-data" / "uploads.db").unlink()
-    lines = run("db", "current").stdout.splitlines()
-    assert [line.split(maxsplit=2)[2] for line in lines] == ["(head)", "(behind: run registry db upgrade)"]
+    finished = run("db", "current")
+    assert (finished.returncode, finished.stderr) == (3, "")
+    states = [line.split(maxsplit=2)[2] for line in finished.stdout.splitlines()]
+    assert states == ["(head)", "(behind: run registry db upgrade)"]
+
+
+@pytest.mark.spec("SETTING-5")
+def test_an_older_database_is_behind_until_it_is_upgraded(run: Run, tmp_path: Path) -> None:
+    run("db", "upgrade")
+    config = Config()
+    config.set_main_option("script_location", str(migrations.FOLDER))
+    (tmp_path / "registry-data" / "registry.db").unlink()
+    config.set_main_option("sqlalchemy.url", f"sqlite:///{tmp_path}/registry-data/registry.db")
+    alembic.command.upgrade(config, "registry_0001")
+    finished = run("db", "current", "--format", "json")
+    assert (finished.returncode, finished.stderr) == (3, "")
+    assert [entry["newest"] for entry in json.loads(finished.stdout)] == [False, True]
+    assert run("db", "upgrade").returncode == 0
+    assert run("db", "current").returncode == 0
 
 
 @pytest.mark.spec("SETTING-5")
@@ -100,12 +121,42 @@ def test_data_that_is_a_file_is_told(command: str, run: Run, tmp_path: Path) -> 
     assert "/file:" in told(run("serve", "--port", "0", "--data", "file"))
 
 
+VERSIONED = "CREATE TABLE alembic_version (version_num); INSERT INTO alembic_version VALUES ('{}')"
+
+FOREIGN = {
+    "empty": ("PRAGMA user_version", "it has no tables of one"),
+    "of somebody else": ("CREATE TABLE x (y)", "it has no tables of one"),
+    "versioned, too": (VERSIONED.format("ae1027a6acf"), "ae1027a6acf is no revision of one"),
+    "the other one": (VERSIONED.format("uploads_0001"), "uploads_0001 is no revision of one"),
+}
+
+
 @pytest.mark.spec("SETTING-5")
-@pytest.mark.parametrize("statement", [None, "CREATE TABLE x (y)"], ids=["empty", "of somebody else"])
-def test_a_database_of_no_registry_is_not_behind(statement: str | None, run: Run, tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "registry.db")) as database:
-        database.execute(statement or "PRAGMA user_version")
-    (tmp_path / "registry.db").touch()
-    finished = run("db", "current", "--data", str(tmp_path))
-    assert finished.returncode == 1
-    assert "is no database of a registry" in finished.stderr
+@pytest.mark.parametrize(("statements", "reason"), FOREIGN.values(), ids=FOREIGN)
+def test_a_database_of_no_registry_is_not_behind_and_stays_as_it_is(
+    statements: str, reason: str, run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "registry.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.executescript(statements)
+    file.touch()
+    before = file.read_bytes()
+    message = told(run("db", "current", "--data", str(tmp_path)))
+    assert message == f"{file} is no database of a registry: {reason}"
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["registry.db"]
+
+
+@pytest.mark.spec("SETTING-5")
+@pytest.mark.parametrize("name", ["registry.db", "uploads.db"])
+def test_no_tables_are_made_in_a_database_of_somebody_else(name: str, run: Run, tmp_path: Path) -> None:
+    run("db", "upgrade", "--data", str(tmp_path))
+    for file in tmp_path.glob(f"{name}*"):
+        file.unlink()
+    with closing(sqlite3.connect(tmp_path / name)) as database:
+        database.execute("CREATE TABLE x (y)")
+    for command in (["db", "current"], ["db", "upgrade"], ["serve", "--port", "0"]):
+        message = told(run(*command, "--data", str(tmp_path)))
+        assert message == f"{tmp_path}/{name} is no database of a registry: it has no tables of one"
+    with closing(sqlite3.connect(tmp_path / name)) as database:
+        assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("x",)]
