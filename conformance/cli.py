@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from conformance import settings
+from conformance import __version__, settings
 from conformance.model import Case, Duty, Run
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def run(words: Sequence[str]) -> int:
     settings.add_options(parser)
     parser.add_argument("--list", action="store_true", help="list the cases that would run, and run none")
     parser.add_argument("--explain", metavar="ID", help="what a requirement says, such as R-075, and what tests it")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     flags = vars(parser.parse_args(words))
     if flags["explain"]:
         return explain(flags["explain"])

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from registry.app import storage
 from registry.storage.driver import Driver
+from registry.storage.filesystem import FilesystemDriver
+from registry.storage.memory import MemoryDriver
 
 FOREVER = 10_000_000_000.0
 """A time before which everything was touched."""
@@ -54,9 +55,9 @@ class Store:
     def make(self, name: str) -> Driver:
         """A driver on the store of this name, not opened yet."""
         if self._folder is not None:
-            return storage(f"file://{quote(str(self._folder / name))}")
+            return FilesystemDriver(self._folder / name)
         if self._factory is None:
-            return storage(self.target)
+            return MemoryDriver()
         made = self._factory(name) if self.named else self._factory()
         if not isinstance(made, Driver):
             raise TargetInvalid(f"{self.target} returned {type(made).__name__}, not a storage driver")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance import __version__
 from conformance.bench.errors import BenchError
 from conformance.bench.model import Run, Scenario
 from conformance.cli import Parser
@@ -115,6 +116,7 @@ def run(words: Sequence[str]) -> int:
                         "what they acknowledge (needs strace)")  # fmt: skip
     add_forms(parser)
     parser.add_argument("--no-progress", action="store_true", help="say nothing while measuring")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     parser.add_argument("--list", action="store_true", help="list the scenarios and known servers, and measure nothing")
     options = parser.parse_args(words)
     scenarios = chosen(options.only, quick=options.quick)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance import __version__
 from conformance.bench import cli, measure
 from conformance.bench.errors import BenchError
 from conformance.bench.model import Run, Scenario
@@ -81,6 +82,11 @@ def test_help_and_list_are_answered_by_the_program() -> None:
     assert "push-100MB" in listed.stdout
     assert "manifest" not in listed.stdout
     assert all(name in listed.stdout for name in PEERS)
+
+
+def test_version() -> None:
+    done = bench("--version")
+    assert (done.returncode, done.stdout) == (0, f"registry-bench {__version__}\n")
 
 
 def test_quick_is_a_part_of_the_whole() -> None:

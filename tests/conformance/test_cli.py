@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from conformance import __version__
 from conformance.case import load
 from conformance.mutants.court import load_mutants
 from conformance.mutants.host import hosted
@@ -164,6 +165,11 @@ def test_help_names_every_variable() -> None:
     text = kit("--help").stdout
     assert [option.variable for option in OPTIONS if option.variable not in text.replace("\n", "")] == []
     assert all(behaviour in text for behaviour in BEHAVIOURS)
+
+
+def test_version() -> None:
+    done = kit("--version")
+    assert (done.returncode, done.stdout) == (0, f"registry-conformance {__version__}\n")
 
 
 # Runs
