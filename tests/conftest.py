@@ -1,7 +1,10 @@
 """What all tests share: a server, clients, and content to push."""
 
 import itertools
+import os
+import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import httpx
@@ -9,17 +12,45 @@ import pytest
 
 from tests.server import Server, running
 
+# Commands and servers are started hundreds of times. Where an image of containers has switched this off, each would
+# compile all of its modules again; what is kept is ignored by git.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 INTEROP = Path(__file__).parent / "interop"
 FAULTS = Path(__file__).parent / "faults"
 
+QUICK = (
+    "test_*",
+    *("api/test_conditions", "api/test_errors", "api/test_manifests", "api/test_manifest_tags", "api/test_mount"),
+    *("api/test_ranges", "api/test_referrers", "api/test_tags", "api/test_uploads"),
+)
+"""What finds most mistakes in a short time: no module but these is read with `--quick`."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="run only what finds most mistakes in 20 seconds")
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
     parser.addoption("--faults", action="store_true", help="also run kills, full disks, attacks and other faults")
     parser.addoption("--interop", action="store_true", help="also run real clients against the registry")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not config.getoption("--quick") or collection_path.suffix != ".py":
+        return None
+    module = Path(os.path.relpath(collection_path, Path(__file__).parent)).with_suffix("").as_posix()
+    return None if any(matches(module, pattern) for pattern in QUICK) else True
+
+
+def matches(module: str, pattern: str) -> bool:
+    return module.count("/") == pattern.count("/") and fnmatch(module, pattern)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # First, so that no worker is left with one at the end while the others have nothing to do.
+    items.sort(key=lambda item: item.get_closest_marker("lengthy") is None)
+    if config.getoption("--quick"):
+        items[:] = [item for item in items if not item.get_closest_marker("lengthy")]
     for item in items:
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))

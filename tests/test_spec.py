@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +24,7 @@ def requirements() -> dict[str, str]:
     return found
 
 
+@cache
 def named_by_tests() -> dict[str, list[str]]:
     """Which tests carry `@pytest.mark.spec("ID", …)`, on themselves or on their class."""
     found: dict[str, list[str]] = {}

@@ -22,12 +22,12 @@ SIZES = [0, 1, 16 * KIB - 1, 16 * KIB, 16 * KIB + 1, 128 * KIB - 1, 128 * KIB, 1
 BEFORE = 20_000
 """Bytes that a session has which is not kept in its row any more."""
 
-PATIENCE = 1
+PATIENCE = 0.5
 
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A registry that waits a second for a body."""
+    """A registry that waits half a second for a body."""
     data = tmp_path_factory.mktemp("impatient")
     with running(data, "--workers", "1", "--body-timeout", f"{PATIENCE}s") as server:
         yield server

@@ -235,6 +235,7 @@ def test_an_entry_as_large_as_a_manifest_may_be(http: httpx.Client, name: str, k
 
 
 @pytest.mark.spec("REFERRER-15", "REFERRER-17")
+@pytest.mark.lengthy
 def test_more_than_a_thousand_entries(server: Server, http: httpx.Client, name: str) -> None:
     bodies = [of(image(), artifactType=f"a/{number % 3}", annotations={"n": str(number)}) for number in range(1300)]
     with ThreadPoolExecutor(4) as pool, httpx.Client(base_url=server.url, timeout=30) as shared:

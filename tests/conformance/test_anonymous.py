@@ -161,7 +161,7 @@ def test_without_an_answer_from_the_realm_nothing_is_judged(
     report = tmp_path / "report.json"
     started = time.monotonic()
     with door(server, realm=realm or silent, open_ping=open_ping) as (url, _):
-        done = kit(url, "--only", "blobs/get[", "--timeout", "2", "--json", str(report))
+        done = kit(url, "--only", "blobs/get[", "--timeout", "1", "--json", str(report))
     assert done.returncode == 2, done.stdout + done.stderr
     assert "no token: the realm does not answer: " in done.stdout + done.stderr
     assert (realm or silent) in done.stdout + done.stderr

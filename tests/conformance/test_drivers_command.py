@@ -85,11 +85,17 @@ def mine(tmp_path: Path) -> Path:
     return folder
 
 
-def test_files(tmp_path: Path) -> None:
+SOME = ("faults/one_call_fails", "listing", "objects/put", "processes", "races/32", "uploads/finish")
+"""Of each kind. What the driver does in all cases is seen by tests/storage; that the command says so, in --slow."""
+
+
+@pytest.mark.parametrize("only", [SOME, pytest.param((), marks=pytest.mark.slow, id="all")])
+def test_files(only: tuple[str, ...], tmp_path: Path) -> None:
     store = tmp_path / "store"
     store.mkdir()
     (store / "precious").write_text("somebody's")
-    done = driver(f"file://{store}", "--report-dir", str(tmp_path / "reports"))
+    chosen = [word for pattern in only for word in ("--only", pattern)]
+    done = driver(f"file://{store}", *chosen, "--report-dir", str(tmp_path / "reports"))
     assert done.returncode == 0, done.stdout
     found = outcomes(tmp_path / "reports" / "report.json")
     assert set(found.values()) == {"passed"}
@@ -134,7 +140,7 @@ def test_a_failure_explains_itself(mine: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "told"),
     [
-        ("mine:Waiting", "not done within 1 seconds"),
+        ("mine:Waiting", "not done within 0.2 seconds"),
         ("mine:Blocking", "does not come back"),
         ("mine:Deaf", "does not come back"),
         ("mine:failing", "no route to the store"),
@@ -142,7 +148,7 @@ def test_a_failure_explains_itself(mine: Path, tmp_path: Path) -> None:
 )
 def test_what_hangs_is_broken(mine: Path, tmp_path: Path, target: str, told: str) -> None:
     report = tmp_path / "report.json"
-    done = driver(target, "--timeout", "1", "--only", "objects/put_again", "--json", str(report), folder=mine)
+    done = driver(target, "--timeout", "0.2", "--only", "objects/put_again", "--json", str(report), folder=mine)
     assert done.returncode == 2
     assert told in done.stdout
     assert set(outcomes(report).values()) == {"broken"}

@@ -54,7 +54,7 @@ def push_and_pull(server: Server, count: int) -> None:
     assert f"sha256:{pulled.hexdigest()}" == digest
 
 
-@pytest.mark.parametrize("count", [256, pytest.param(2048, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [128, pytest.param(2048, marks=pytest.mark.slow)])
 def test_memory_does_not_grow_with_the_blob(data: Path, count: int, capsys: pytest.CaptureFixture[str]) -> None:
     with running(data, "--workers", "1") as server:
         push_and_pull(server, 8)
