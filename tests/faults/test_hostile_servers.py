@@ -1,4 +1,4 @@
-"""Servers that break every rule: the kit says that it could not judge, and why, in the time allowed."""
+"""Servers that break every rule, and the kit at them: it says that it could not judge, and why, in the time allowed."""
 
 import gzip
 import json
