@@ -3,8 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from registry.body import RequestBody
 from registry.context import Context
-from registry.errors import ChunkOutOfOrder, DigestInvalid, DigestMalformed, NameInvalid, ParameterInvalid, UploadBusy
+from registry.errors import (
+    BlobUnknown,
+    ChunkOutOfOrder,
+    DigestInvalid,
+    DigestMalformed,
+    NameInvalid,
+    ParameterInvalid,
+    UploadBusy,
+    UploadUnknown,
+)
 from registry.names import (
     ALGORITHMS,
     Digest,
@@ -52,13 +62,26 @@ async def append(ctx: Context) -> Response:
 
 
 async def finish(ctx: Context) -> Response:
-    async with told_where(ctx):
-        body = ctx.body()
-        place = chunk(ctx, body.length)
-        digest = await ctx.app.uploads.finish(
-            ctx.name, ctx.parameters["reference"], body, place, lambda: stated_digest(ctx, "digest")
-        )
+    body = ctx.body()
+    try:
+        async with told_where(ctx):
+            place = chunk(ctx, body.length)
+            digest = await ctx.app.uploads.finish(
+                ctx.name, ctx.parameters["reference"], body, place, lambda: stated_digest(ctx, "digest")
+            )
+    except UploadUnknown as unknown:
+        digest = await finished_before(ctx, body, unknown)
     return created(ctx, ctx.name, digest)
+
+
+async def finished_before(ctx: Context, body: RequestBody, unknown: UploadUnknown) -> Digest:
+    """What the session was closed with whose end is asked for once more. Raises `unknown` for what is not held."""
+    try:
+        digest = stated_digest(ctx, "digest")
+        await ctx.app.uploads.finished(ctx.name, digest, body)
+    except (DigestInvalid, BlobUnknown):
+        raise unknown from None
+    return digest
 
 
 async def cancel(ctx: Context) -> Response:

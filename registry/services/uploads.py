@@ -139,6 +139,20 @@ class Uploads:
                 await self._close(name, digest, body, place.range, claimed)
         return digest
 
+    async def finished(self, name: RepositoryName, digest: Digest, body: Body) -> None:
+        """For a client that closes a session that is no more, as the first answer to that was lost: whether the
+        repository holds what it asked for, which is promised once more.
+
+        Whose last chunk is sent again, it is read and thrown away: it is no whole blob that could be judged. Raises
+        `BlobUnknown` as things are at the end, `ClientGone`."""
+        await self._blobs.promise(name, digest)
+        if not await body.is_empty():
+            async with aclosing(body.blocks()) as blocks:
+                async for _ in blocks:
+                    pass
+            # It may have been deleted meanwhile.
+            await self._blobs.promise(name, digest)
+
     async def push(self, name: RepositoryName, digest: Digest, body: Body) -> None:
         """A blob in one request, without a session (R-061). Raises `DigestInvalid`, `StorageFull`."""
         if body.length is not None and body.length <= WHOLE:
