@@ -51,6 +51,11 @@ class Precondition(NamedTuple):
         if self.match is not None and "*" not in self.match:
             raise PreconditionFailed("If-Match: this has no entity tag")
 
+    @property
+    def wants_nothing(self) -> bool:
+        """Whether it holds only where there is nothing (`If-None-Match: *`)."""
+        return self.none_match is not None and "*" in self.none_match
+
     def _check_match(self, current: str | None) -> None:
         if self.match is not None and not matches(self.match, current):
             raise PreconditionFailed(f"If-Match: there is {current or 'nothing'}")

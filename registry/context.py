@@ -272,19 +272,36 @@ class Endpoint:
         if row.method in self._refused:
             raise self._refused[row.method](headers={"allow": self._allow})
         if not row.tagged and ctx.precondition is not NO_PRECONDITION:
-            await self._check_untagged(ctx)
+            unmodified = await self._check_untagged(ctx)
+            if unmodified is not None:
+                return unmodified
         return await row.handler(ctx)
 
-    async def _check_untagged(self, ctx: Context) -> None:
-        """Raises `PreconditionFailed`, or what is said of a target that is not there, which comes first (RFC 9110
+    async def _check_untagged(self, ctx: Context) -> Response | None:
+        """What is answered to a client that wants only what is not there, of what is; None: go on.
+
+        Raises `PreconditionFailed`, or what is said of a target that is not there, which comes first (RFC 9110
         section 13.2.1)."""
+        condition = ctx.precondition
+        read = self._rows.get("GET")
+        reads = ctx.method in ("GET", "HEAD")
         try:
-            ctx.precondition.check_untagged()
+            condition.check_untagged()
         except PreconditionFailed:
-            read = self._rows.get("GET")
             if read is not None:
                 await read.handler(ctx)
             raise
+        if read is None or not condition.wants_nothing:
+            return None
+        try:
+            there = await read.handler(ctx)
+        except RegistryError:
+            if reads:
+                raise
+            return None  # What the request itself would say of it may be more than that.
+        if not reads:
+            raise PreconditionFailed("If-None-Match: there is something")
+        return Response(304, [header for header in there.headers if header[0] != b"content-type"])
 
     def _preflight(self, ctx: Context) -> Response | None:
         """What a browser is told before a page may ask; None where that is not what was asked."""

@@ -1,4 +1,4 @@
-"""Conditions hold for every endpoint: `If-Match` is looked at in one place, whatever is asked (RFC 9110 section 13)."""
+"""Conditions hold for every endpoint: they are looked at in one place, whatever is asked (RFC 9110 section 13)."""
 
 import httpx
 import pytest
@@ -93,3 +93,35 @@ def test_what_has_no_entity_tag_matches_none(http: httpx.Client, name: str) -> N
         assert http.request(method, path, headers={"if-match": OTHER}).status_code == 404
     assert http.patch(session, content=content, headers={"if-match": "*"}).status_code == 202
     assert http.get(f"/v2/{name}/tags/list", headers={"if-match": "*"}).json()["tags"] == ["v1"]
+
+
+@pytest.mark.spec("CONNECTION-16")
+def test_what_has_no_entity_tag_is_there_all_the_same(http: httpx.Client, name: str) -> None:
+    content = random_blob(100)
+    push_image(http, name, "v1")
+    session = start_upload(http, name)
+    closing = with_digest(session, digest_of(content))
+    none, others = {"if-none-match": "*"}, {"if-none-match": OTHER}
+    for path in ("/v2/", "/v2/_catalog?n=1", f"/v2/{name}/tags/list", f"/v2/{name}/referrers/{OTHER[1:-1]}", session):
+        for method in ("GET", "HEAD"):
+            answer = http.request(method, path, headers=none)
+            assert (answer.status_code, answer.content) == (304, b""), (method, path)
+            assert "content-type" not in answer.headers
+            whole = http.request(method, path)
+            for header in ("link", "location", "range", "oci-filters-applied", "docker-distribution-api-version"):
+                assert answer.headers.get(header) == whole.headers.get(header)
+            same = http.request(method, path, headers=others)
+            assert (same.status_code, same.content) == (whole.status_code, whole.content)
+    for method, path in (("PATCH", session), ("PUT", closing), ("DELETE", session)):
+        body = None if method == "DELETE" else content
+        assert refused(http.request(method, path, content=body, headers=none)), (method, path)
+    assert http.get(session).headers["range"] == "0--1"
+    # Of what is not there, that is said; and what may have been there before is.
+    unknown = session[:-12] + "0" * 12
+    for method, path in (("GET", f"/v2/{name}/none/tags/list"), ("HEAD", unknown), ("PATCH", unknown)):
+        assert http.request(method, path, headers=none).status_code == 404
+    # A POST makes what was not there.
+    assert http.post(f"/v2/{name}/blobs/uploads/", headers=none).status_code == 202
+    assert http.patch(session, content=content, headers=others).status_code == 202
+    assert http.put(closing, headers=others).status_code == 201
+    assert http.put(closing, headers=none).status_code == 201
