@@ -232,7 +232,8 @@ class Endpoint:
                 # Of an answer that has begun the client sees that it ends too soon.
                 await self._failed(ctx, answer, error)
         except ClientGone:
-            answer.status = answer.status or 499
+            # Also of an answer that has begun: it was not taken whole.
+            answer.status = 499
         except asyncio.CancelledError:
             # The registry is told to stop, and this took longer than it lets requests take.
             if answer.status == 0:
@@ -360,8 +361,9 @@ class Answer:
             await self._begin(response, body)
             while self.size < len(body):
                 piece = body[self.size : self.size + LARGE]
-                self.size += len(piece)
-                await self._send({"type": "http.response.body", "body": piece, "more_body": self.size < len(body)})
+                sent = self.size + len(piece)
+                await self._send({"type": "http.response.body", "body": piece, "more_body": sent < len(body)})
+                self.size = sent
         finally:
             room.give_back(len(body))
 
@@ -390,8 +392,9 @@ class Answer:
         watch = asyncio.create_task(self._watch()) if length > WATCHED else None
         try:
             while True:
-                self.size += len(block)
-                await self._send({"type": "http.response.body", "body": block, "more_body": self.size < length})
+                sent = self.size + len(block)
+                await self._send({"type": "http.response.body", "body": block, "more_body": sent < length})
+                self.size = sent
                 if self.size >= length:
                     return
                 if watch is not None:

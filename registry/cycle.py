@@ -138,7 +138,9 @@ class Cycle:
         if self._expected < 0 or (self._expected and not more):
             raise RuntimeError("the answer's body has another length than its head says")
         self._write(body)
-        if not more:
+        if more:
+            self._look_for_client()
+        else:
             if self._is_steady and "registry.steady" in message:
                 self.kept = self._to_keep(body, message["registry.steady"])
             self._complete()
@@ -153,9 +155,16 @@ class Cycle:
             if self.disconnected:
                 raise ClientGone
             piece = kept.body[self.sent : self.sent + LARGE]
-            self.sent += len(piece)
             self._write(piece)
+            self._look_for_client()
+            self.sent += len(piece)
         self._complete()
+
+    def _look_for_client(self) -> None:
+        """Raises `ClientGone` where a write has just found that out, before the loop tells: what else is written to it
+        would seem to be sent."""
+        if self._transport.is_closing():
+            raise ClientGone
 
     def _to_keep(self, body: bytes, told: tuple[str, str, str, str]) -> Kept:
         lines = [b"%s: %s\r\n" % pair for pair in self._headers if pair[0] != b"x-request-id"]

@@ -8,7 +8,6 @@ import asyncio
 import socket
 import time
 from collections.abc import MutableMapping
-from contextlib import suppress
 from typing import Any, cast
 
 from registry.answers import PLAIN, Kept, Key
@@ -205,13 +204,16 @@ class Protocol(Patient):
         app = self.registry.app
         started = time.perf_counter()
         request_id = app.next_request_id()
-        with suppress(ClientGone):
+        status = 200
+        try:
             await cycle.send_again(kept, request_id.encode())
+        except ClientGone:
+            status = 499
         if app.settings.log_requests:
             client = self.client[0] if self.client else ""
             duration = time.perf_counter() - started
             told = kept.told
-            app.requests.write(Line(request_id, client, cycle.scope["method"], *told, 200, cycle.sent, duration))
+            app.requests.write(Line(request_id, client, cycle.scope["method"], *told, status, cycle.sent, duration))
 
     def _answer_at_once(self, begun: Any, cycle: Cycle, steady: Key | None) -> None:
         """Take the first step here, which mostly is the whole way; make a task of what is left."""

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import errno
 import gc
+import os
 import signal
 import socket
 import tempfile
@@ -24,7 +25,7 @@ from registry import __version__, host, log, migrations, stream
 from registry.app import App
 from registry.asgi import Registry
 from registry.config import MEMORY, Settings
-from registry.door import Crowd, Door, raise_descriptor_limit, shared_counts
+from registry.door import NOBODY, Crowd, Door, raise_descriptor_limit, shared_counts
 from registry.errors import OperatorError
 from registry.protocol import Protocol
 from registry.supervisor import STOPS, Supervisor, tell_waiting
@@ -43,6 +44,9 @@ THREADS = 16
 TICK = 0.02
 TOLD_AFTER = 0.1
 """Seconds between two looks at the end, and until it is told what it waits for."""
+
+TOLD_ALONE_AFTER = 0.5
+"""The same for a worker among others, whose supervisor has told it by then if all are to end."""
 
 SAVING = 2.0
 """Seconds that requests are given at the end to save what came, once they are cut off."""
@@ -197,6 +201,8 @@ class Server(uvicorn.Server):
         self._place = place
         self._drain = drain
         self._interrupted = False
+        self._told = False
+        """Whether it was told what the end waits for."""
         self._hurry = 0
         """How often it was said that the end is to come at once."""
 
@@ -238,24 +244,30 @@ class Server(uvicorn.Server):
     async def _let_requests_end(self) -> None:
         state, loop = self.server_state, asyncio.get_running_loop()
         await asyncio.sleep(0)  # Idle connections are gone after that.
-        begun, told = loop.time(), False
+        begun = loop.time()
         while (state.connections or state.tasks) and not self._hurry:
             now = loop.time()
             if now - begun >= self._drain.total_seconds():
                 break
             # Those who come to their end just now are not worth a line.
-            told = told or (now - begun >= TOLD_AFTER and self._tell_waiting())
+            if now - begun >= TOLD_AFTER:
+                self._tell_waiting(now - begun)
             await asyncio.sleep(TICK)
         if self._place.waiting is not None:
             self._place.waiting[0] = 0
 
-    def _tell_waiting(self) -> bool:
+    def _tell_waiting(self, waited: float) -> None:
+        """Once, or by a supervisor that tells for all; called until it has nothing to wait for."""
         requests = max(len(self.server_state.connections), len(self.server_state.tasks))
-        if self._place.waiting is not None:
-            self._place.waiting[0] = requests
-            return False  # Until it is at its end: the supervisor tells for all.
-        tell_waiting(requests, self._drain, interrupted=self._interrupted)
-        return True
+        waiting = self._place.waiting
+        if waiting is not None and waiting[0] == NOBODY:
+            self._told = True
+            waiting[0] = requests
+        if self._told or (waiting is not None and waited < TOLD_ALONE_AFTER):
+            return
+        self._told = True
+        alone = {} if waiting is None else {"worker": os.getpid()}
+        tell_waiting(requests, self._drain, interrupted=self._interrupted, **alone)
 
     async def _cancel_requests(self) -> None:
         """Their handlers save what came, and answer that the registry stops."""

@@ -56,8 +56,8 @@ class Supervisor:
     """Keeps `count` workers at work with `settings` until a signal says stop.
 
     `connections` and `waiting` hold a number for each slot, shared with the workers: how many connections one has, and
-    how many requests it waits for once it is to end. `reload`: read the settings again, given those that workers have;
-    None where these stay. They count once a worker serves with them."""
+    how many requests it waits for once all are to end: `NOBODY` until it has told. `reload`: read the settings again,
+    given those that workers have; None where these stay. They count once a worker serves with them."""
 
     def __init__(
         self,
@@ -187,6 +187,7 @@ class Supervisor:
         pipe: tuple[int, ...] = ()
         # Until the child has handlers of its own, a signal to it would be taken for one to this process.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
+        self._waiting[slot] = 0
         try:
             told, tell = pipe = os.pipe()
             # The one other thread here is that of the log, which the child makes anew.
@@ -271,6 +272,9 @@ class Supervisor:
         self._vacancies.append(vacancy)
         if worker.reason:
             log.error("worker cannot start; trying again", reason=worker.reason, seconds=vacancy.pause)
+        elif worker.serves and status == 0:
+            # Nothing else ends it so: not this process, but somebody has asked that one.
+            log.info("worker was told to stop and is replaced", pid=worker.pid, seconds=vacancy.pause)
         else:
             log.error("worker died and is replaced", pid=worker.pid, status=status, seconds=vacancy.pause)
 
@@ -373,9 +377,9 @@ class Supervisor:
         return sum(count for count in slots if count != NOBODY)
 
 
-def tell_waiting(requests: int, drain: timedelta, *, interrupted: bool) -> None:
+def tell_waiting(requests: int, drain: timedelta, *, interrupted: bool, **fields: object) -> None:
     """Log what the end waits for, if it does."""
     if requests:
         some = "1 request" if requests == 1 else f"{requests} requests"
         hint = ", Ctrl-C again to stop now" if interrupted else ""
-        log.info(f"waiting for {some}{hint}", requests=requests, seconds=drain.total_seconds())
+        log.info(f"waiting for {some}{hint}", requests=requests, seconds=drain.total_seconds(), **fields)

@@ -163,10 +163,12 @@ class Claims:
         self._owed.add(row)
         try:
             await self.settle()
-        except (StorageFull, Unavailable) as error:
+        except Exception as error:
             if self._retry is None or self._retry.done():
                 self._retry = asyncio.create_task(self._keep_trying())
             log.warning("upload stays claimed for now", upload=row.id, reason=str(error))
+            if not isinstance(error, StorageFull | Unavailable):
+                raise
 
     async def renew(self, row: UploadRow) -> None:
         """Keep a claim for longer, if that can be: the driver's own lock still holds where it can't."""
@@ -180,12 +182,18 @@ class Claims:
             self._owed.discard(row)
 
     async def _keep_trying(self) -> None:
+        """Until nothing is owed, whatever goes wrong: nobody else would try before the claim lapses."""
+        told = False
         while self._owed:
             await asyncio.sleep(PAUSE)
             try:
                 await self.settle()
             except (StorageFull, Unavailable):
                 continue
+            except Exception:
+                if not told:
+                    log.exception("giving back uploads failed")
+                told = True
 
 
 def dump(state: State) -> str:

@@ -74,6 +74,30 @@ def test_a_folder_of_uploads_that_is_none(data: Path) -> None:
         assert "expiring failed" in server.output
 
 
+@pytest.mark.spec("UPLOAD-55")
+def test_a_claim_is_given_back_whatever_kept_it(data: Path) -> None:
+    """An error that nobody expects, until it is gone: no request comes by in the meantime."""
+    with running(data, "--workers", "1") as server, Client(server.url) as client:
+        path = client.start("stuck/app")
+        with closing(sqlite3.connect(data / "uploads.db")) as database, database:
+            database.execute(
+                "CREATE TRIGGER stuck BEFORE UPDATE ON upload WHEN NEW.claim IS NULL"
+                " BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+            )
+        assert client.patch(path, b"bytes").status == 500
+        assert soon(lambda: "giving back uploads failed" in server.output, 5)
+        time.sleep(1.5)
+        assert server.output.count("giving back uploads failed") == 1
+        with closing(sqlite3.connect(data / "uploads.db")) as database, database:
+            database.execute("DROP TRIGGER stuck")
+        assert soon(lambda: claims(data) == 0, 5), "nobody tries any more"
+
+
+def claims(data: Path) -> int:
+    with closing(sqlite3.connect(data / "uploads.db")) as database:
+        return int(database.execute("SELECT count(claim) FROM upload").fetchone()[0])
+
+
 @pytest.mark.spec("STORAGE-4")
 def test_the_reserve_is_filled_again_after_the_clock_was_put_back(tmp_path: Path) -> None:
     reserve = Reserve(tmp_path)

@@ -155,6 +155,48 @@ def test_a_killed_worker_is_replaced(data: Path) -> None:
     assert server.output.count("worker died and is replaced") == 2
 
 
+@pytest.mark.spec("OPERATE-4", "OPERATE-16")
+def test_a_worker_alone_is_told_to_stop(data: Path) -> None:
+    """It lets its requests end and says so; that is no failure, and the others stay."""
+    content = os.urandom(300_000)
+    with running(data, "--workers", "2") as server:
+        time.sleep(1.1)
+        with Client(server.url) as client:
+            path = client.start("told/app")
+        with Slow(server.url, "PUT", with_digest(path, sha256(content)), len(content)) as slow:
+            slow.send(content[:1000])
+            time.sleep(0.3)
+            before = server.workers()
+            for pid in before:
+                os.kill(pid, signal.SIGTERM)
+            assert server.wait_for_output("waiting for 1 request")
+            busy = [pid for pid in before if f"worker={pid}" in server.output]
+            assert len(busy) == 1
+            slow.send(content[1000:])
+            assert slow.answer().status == 201
+        assert soon(lambda: len(server.workers()) == 2 and not set(before) & set(server.workers()))
+        os.kill(server.workers()[0], signal.SIGQUIT)
+        assert soon(lambda: server.output.count("worker was told to stop and is replaced") == 3)
+    assert "worker died" not in server.output
+    assert "error" not in server.output
+    assert server.output.count("waiting for") == 1
+
+
+@pytest.mark.spec("OPERATE-4")
+def test_workers_tell_once_where_all_are_told(data: Path) -> None:
+    """To a whole group a signal comes at once; a worker that was told before has said it already."""
+    with running(data, "--workers", "2", "--drain-timeout", "2s") as server:
+        with Client(server.url) as client:
+            path = client.start("told/app")
+        with Slow(server.url, "PATCH", path, 1000) as slow:
+            slow.send(b"x")
+            time.sleep(0.3)
+            os.killpg(server.process.pid, signal.SIGTERM)
+            assert server.process.wait(15) == 0
+    assert server.output.count("waiting for 1 request") == 1
+    assert "worker=" not in server.output
+
+
 def replaced(server: Server, killed: int) -> bool:
     workers = server.workers()
     return len(workers) == 2 and killed not in workers

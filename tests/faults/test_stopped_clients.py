@@ -21,7 +21,7 @@ PATIENCE = 2
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("connections") / "data"
-    limits = ("--send-timeout", f"{PATIENCE}s", "--body-timeout", f"{PATIENCE}s")
+    limits = ("--send-timeout", f"{PATIENCE}s", "--body-timeout", f"{PATIENCE}s", "--manifest-limit", "16MiB")
     with running(data, "--workers", "1", *limits) as server:
         yield server
 
@@ -50,6 +50,13 @@ def asked_for(what: str, client: Client) -> tuple[bytes, int]:
     if what == "large manifest":
         body = large_index()
         return head("GET", pushed(client, name, body)), len(body)
+    if what in ("huge manifest", "kept manifest"):
+        # More than the kernel takes.
+        body = large_index(12 * MIB)
+        path = pushed(client, name, body)
+        for _ in range(0 if what == "huge manifest" else 5):
+            assert client.get(path).body == body
+        return head("GET", path), len(body)
     if what == "large blob":
         digest = client.push(name, os.urandom(24 * MIB))
         return head("GET", f"/v2/{name}/blobs/{digest}"), 24 * MIB
@@ -73,6 +80,34 @@ def test_who_stops_reading_is_let_go(what: str, impatient: Server) -> None:
         as_much_as_goes(stopped, request)
         time.sleep(PATIENCE * 2)
         assert received(stopped) < size, "the connection is held for ever"
+
+
+@pytest.mark.spec("CONNECTION-15")
+@pytest.mark.parametrize("what", ["huge manifest", "kept manifest", "large blob", "many ranges"])
+@pytest.mark.parametrize("way", ["stops", "leaves"])
+def test_an_answer_that_was_cut_is_logged_as_one(way: str, what: str, impatient: Server) -> None:
+    """With 499 as one whose client has gone before, and the bytes that were sent; one taken whole is not."""
+    with Client(impatient.url) as client:
+        request, _ = asked_for(what, client)
+        opening = request[: request.index(b"\r\n\r\n") + 4]
+        path = opening.split()[1].decode()
+        name, reference = path.removeprefix("/v2/").split("/manifests/" if "/manifests/" in path else "/blobs/")
+
+        def lines() -> list[str]:
+            found = impatient.output.splitlines()
+            return [line for line in found if " GET " in line and f" {name} {reference} " in line]
+
+        time.sleep(0.5)  # lines are written a moment later
+        before = len(lines())
+        with open_narrow(impatient) as stopped:
+            stopped.sendall(opening)
+            stopped.recv(1000)
+            if way == "stops":
+                time.sleep(PATIENCE * 2)
+        assert soon(lambda: len(lines()) > before)
+    _, status, _, _, _, _, size, *_ = lines()[-1].split()
+    assert status == "499", lines()
+    assert 0 <= int(size.removesuffix("B")) < 20 * MIB
 
 
 @pytest.mark.spec("CONNECTION-11")
