@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import Repr
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import quote, unquote
 
@@ -20,6 +21,7 @@ from pydantic import (
 )
 
 from registry.errors import OperatorError
+from registry.settings_file import read_bounded
 from registry.units import (
     DAY,
     SECOND,
@@ -56,6 +58,10 @@ _KUBERNETES = re.compile(
     r"|PORT=(?:tcp|udp|sctp)://.*)"
 )
 _CREDENTIALS = re.compile(r"(://).*@")
+_FIRST = Repr()
+_FIRST.maxlist = _FIRST.maxdict = 20
+_FIRST.maxlevel = 3
+_FIRST.maxstring = 1000
 
 
 def _plain(path: str) -> bool:
@@ -343,7 +349,7 @@ def _from_file(file: _Given, sources: _Sources) -> None:
 
     path = Path(str(file.value))
     try:
-        loader = yaml.SafeLoader(path.read_bytes())
+        loader = yaml.SafeLoader(read_bounded(path))
         node = loader.get_single_node()
         if node is None or node.tag == _NULL:
             return
@@ -404,7 +410,8 @@ def _described(error: ValidationError, given: Mapping[str, _Given]) -> Iterator[
 
 def _brief(value: object) -> str:
     """A value as it may be shown: without user and password, and not long."""
-    text = _CREDENTIALS.sub(r"\1***@", repr(value))
+    # Of lists in lists not all: one of a few lines may name itself so often that nothing could hold it.
+    text = _CREDENTIALS.sub(r"\1***@", _FIRST.repr(value) if isinstance(value, list | dict) else repr(value))
     return text if len(text) <= 80 else text[:77] + "..."
 
 

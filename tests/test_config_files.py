@@ -1,5 +1,6 @@
 """Files of settings: what YAML allows, and what the operator is told of the rest."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,3 +76,14 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "# nothing\n", "---\n", "{}\n"])
 def test_an_empty_file_sets_nothing(content: str, write: Write) -> None:
     assert load({"config": write(content)}, {}).settings == Settings()
+
+
+@pytest.mark.spec("SETTING-4")
+def test_a_list_of_itself_many_times(write: Write) -> None:
+    """What a few lines stand for is not written out to be refused."""
+    lists = ["- &a0 [x, x]"] + [f"- &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 30)]
+    begun = time.monotonic()
+    told = refusal({"config": write("cors_origins:\n" + "\n".join(lists) + "\n")}, {})
+    assert "should be a valid string" in told
+    assert len(told) < 10_000
+    assert time.monotonic() - begun < 5

@@ -1,0 +1,48 @@
+"""The bytes of the file that settings are read from, whatever it is: a file, a pipe of `<(…)`, or what never ends."""
+
+import os
+import select
+import stat
+import time
+from pathlib import Path
+
+LARGEST = 1024 * 1024
+"""Bytes of a file of settings: a thousand times what a long one has."""
+
+PATIENCE = 10.0
+"""Seconds that whoever writes into a pipe has until its end."""
+
+
+def read_bounded(path: Path) -> bytes:
+    """All of it. Raises `OSError` as reading does, `ValueError` for what does not end, and a pipe that says nothing.
+
+    What writes into a pipe may have failed: nothing is no answer of it. So is a pipe that was read before, which
+    must not take back what it said then."""
+    # To wait for one who writes into a pipe takes a descriptor: opening it would wait for ever.
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        content = _until_end(fd)
+        if not content and stat.S_ISFIFO(os.fstat(fd).st_mode):
+            raise ValueError("nothing comes from the pipe: nobody writes into it, or it was read before")
+        return content
+    finally:
+        os.close(fd)
+
+
+def _until_end(fd: int) -> bytes:
+    deadline = time.monotonic() + PATIENCE
+    ready = select.poll()
+    ready.register(fd, select.POLLIN)
+    content = b""
+    while len(content) <= LARGEST:
+        left = deadline - time.monotonic()
+        if left <= 0 or not ready.poll(left * 1000):
+            raise ValueError(f"does not end within {PATIENCE:.0f} seconds")
+        try:
+            piece = os.read(fd, LARGEST)
+        except BlockingIOError:
+            continue  # Somebody else has read it.
+        if not piece:
+            return content
+        content += piece
+    raise ValueError("is larger than 1 MiB, which no file of settings is")
