@@ -31,8 +31,15 @@ PAUSE = 1.0
 FULL = 0.1
 """Seconds to wait where all connections are at something."""
 
+CROWDED = 3.0
+"""Seconds in which all connections have been taken, again and again, until those that stall are let go as soon as can
+be: many that stall one after the other must not keep the others out for the sum of what each is given."""
+
 IDLE = 0.25
 """Seconds that a connection may rest without having to go: a client that has something to ask does so sooner."""
+
+HURRIED_IDLE = 0.1
+"""The same where others have waited for long."""
 
 LOOK_EVERY = 5.0
 """Seconds between two looks at all connections."""
@@ -124,15 +131,17 @@ class Crowd(set[Any]):
                 with self._alone(connection):
                     connection.expire(loop.time())
 
-    def dismiss(self, now: float) -> int:
-        """Close some of those that are idle, longest first; how many. `now` in the loop's time."""
+    def dismiss(self, now: float, hurry: float = 0.0) -> int:
+        """Close some of those that are idle, longest first; how many. `now` in the loop's time.
+
+        `hurry`: from 0 to 1, how little a client that stalls is waited for, as others wait for its place."""
         idle = []
         for connection in list(self):
             with self._alone(connection):
-                since = connection.idle_since
+                since = connection.idle_since(hurry)
                 if since is not None:
                     idle.append((since, id(connection), connection))
-        resting = sorted(entry for entry in idle if now - entry[0] >= IDLE)
+        resting = sorted(entry for entry in idle if now - entry[0] >= IDLE + hurry * (HURRIED_IDLE - IDLE))
         # Several at once, as it takes a look at all to find them.
         chosen = resting[: max(1, len(self) // 4)]
         for _, _, connection in chosen:
@@ -166,6 +175,8 @@ class Door:
         self._entering: set[asyncio.Task[Any]] = set()
         self._later: asyncio.TimerHandle | None = None
         self._told: dict[str, float] = {}
+        self._full_since = self._full_at = float("-inf")
+        """Since when, and when last, all connections were taken without a second of rest."""
         self._loop.add_reader(listening, self._knock)
 
     def close(self) -> None:
@@ -200,10 +211,11 @@ class Door:
 
     def _accept(self) -> None:
         if len(self._crowd) + len(self._entering) >= self._most:
-            if self._crowd.dismiss(self._loop.time()):
+            hurry = self._hurry(self._loop.time())
+            if self._crowd.dismiss(self._loop.time(), hurry):
                 self._wait(TURN)
             else:
-                self._wait(FULL)
+                self._wait(FULL * (1 - 0.9 * hurry))
                 self._tell("no more connections for now: all are at something", limit=self._most)
             return
         try:
@@ -220,6 +232,13 @@ class Door:
         entering = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
         self._entering.add(entering)
         entering.add_done_callback(self._entered)
+
+    def _hurry(self, now: float) -> float:
+        """How much there is where all connections are taken: more from moment to moment, up to 1."""
+        if now - self._full_at > PAUSE:
+            self._full_since = now
+        self._full_at = now
+        return min((now - self._full_since) / CROWDED, 1.0)
 
     def _tell(self, event: str, **fields: object) -> None:
         """Log it, unless it was a short while ago."""

@@ -32,6 +32,10 @@ LINGER = 5.0
 STALLED_HEAD = 1.0
 """The same for a head: who has begun to ask goes on at once."""
 
+HURRIED = 0.15
+HURRIED_HEAD = 0.0
+"""The same two where others have waited for long: of those who have waited, too, what they sent is there already."""
+
 
 class Patient(HttpToolsProtocol):
     """A connection as far as it is looked at from time to time, and where there is no room for others."""
@@ -65,25 +69,25 @@ class Patient(HttpToolsProtocol):
     def refuse(self, error: RegistryError) -> None:
         """Answer without a handler, and close."""
 
-    @property
-    def idle_since(self) -> float | None:
+    def idle_since(self, hurry: float) -> float | None:
         """When it began to wait for its client with nothing to show for it, in the loop's time; None: it waits for us.
 
         A client that is at something is given a while before it counts as idle, too: where there is no room for
-        others, those who stall must not have it."""
+        others, those who stall must not have it. The while is shorter the more `hurry` there is, from 0 to 1."""
         cycle = self.unanswered
+        stalled = STALLED + hurry * (HURRIED - STALLED)
         if self._lingering:
             return self._answered
         if self.transport.get_write_buffer_size():
-            return self._taking_since + STALLED
+            return self._taking_since + stalled
         if cycle is not None:
             # It may be us who do not read, or who cannot write what a thread has read.
             ours = not cycle.more_body or self._tap_reads or (self.flow.read_paused and not self._is_tapped)
-            return None if ours else self._heard + STALLED
+            return None if ours else self._heard + stalled
         if self._head.size:
-            return self._head_since + STALLED_HEAD
+            return self._head_since + STALLED_HEAD + hurry * (HURRIED_HEAD - STALLED_HEAD)
         if self._left or self._chunks is not None:
-            return self._answered + STALLED
+            return self._answered + stalled
         return None if self._held else self._heard
 
     def close_idle(self) -> None:

@@ -9,7 +9,6 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +28,7 @@ from registry.door import NOBODY, Crowd, Door, raise_descriptor_limit, shared_co
 from registry.errors import OperatorError
 from registry.protocol import Protocol
 from registry.supervisor import STOPS, Supervisor, tell_waiting
+from registry.threads import Threads, are_refused
 
 events = structlog.get_logger("registry")
 
@@ -173,12 +173,17 @@ def announce(settings: Settings, listening: socket.socket) -> None:
 
 
 def work(settings: Settings, listening: socket.socket, place: Place, ready: Callable[[], None]) -> None:
-    """One worker's life. `ready` is called once it serves."""
+    """One worker's life. `ready` is called once it serves. Raises `OperatorError`."""
     gc.freeze()
     gc.enable()
     give_back_large_pieces()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(live(App(settings), settings, listening, place, ready))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(live(App(settings), settings, listening, place, ready))
+    except RuntimeError as error:
+        if are_refused(error):
+            raise OperatorError("no thread can be started: the limit of processes is reached") from error
+        raise
     # All is closed: an impatient second signal must not turn that into a failure.
     for number in (*STOPS, *UNHEEDED):
         signal.signal(number, signal.SIG_IGN)
@@ -311,7 +316,10 @@ async def live(app: App, settings: Settings, listening: socket.socket, place: Pl
         signal.signal(number, unheeded)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, UNHEEDED)
     await app.open()
-    loop.set_default_executor(ThreadPoolExecutor(THREADS, "body"))
+    threads = Threads(THREADS, "body")
+    # The first one now: later there may be none.
+    threads.submit(int)
+    loop.set_default_executor(threads)
     if place.supervisor is not None:
         # Its end of the pipe closes when it dies: workers that nobody watches over must not keep the port.
         loop.add_reader(place.supervisor, orphaned, place.supervisor, server)

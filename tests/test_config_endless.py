@@ -67,7 +67,7 @@ def test_what_has_no_end_is_told(given: str, reason: str, seconds: float) -> Non
 def test_a_pipe_with_a_name(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    writing = threading.Thread(target=lambda: (time.sleep(1), pipe.write_text("page_limit: 77\n")))
+    writing = threading.Timer(1, lambda: pipe.write_text("page_limit: 77\n"))
     writing.start()
     assert load({"config": pipe}, {}).settings == Settings(page_limit=77)
     writing.join()

@@ -14,7 +14,6 @@ import os
 import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -37,6 +36,7 @@ from registry.storage.driver import (
     UploadLost,
 )
 from registry.storage.kernel import NO_ROOM, in_use, lock, modified, written
+from registry.threads import Threads
 
 log = structlog.get_logger("registry")
 
@@ -65,7 +65,7 @@ class FilesystemDriver(Driver):
         self._read_only = read_only
         self._root = str(self.root)
         self._uploads = self.root / UPLOADS
-        self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="storage")
+        self._threads = Threads(max_workers=16, thread_name_prefix="storage")
         self._folders: set[Path] = set()
 
     async def open(self) -> None:

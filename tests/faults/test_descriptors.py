@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -86,6 +87,30 @@ def test_all_at_something(tmp_path: Path) -> None:
             waiting.join(10)
             assert answers == [200]
         assert log.read_text().count(FULL) == 1
+
+
+@pytest.mark.spec("OPERATE-9")
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (b"GET /v2/ HTTP/1.1\r\nHo", 20),
+        (b"PUT /v2/few/app/manifests/a HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\n{", 30),
+    ],
+    ids=["heads", "bodies"],
+)
+def test_a_newcomer_behind_many_that_stall(said: bytes, seconds: float, tmp_path: Path) -> None:
+    """He does not wait for the sum of what each of them is given: of 400 on 10 places, 50 seconds or 200."""
+    prefix = ["prlimit", "--nofile=64:64"]
+    flags = ("--workers", "1")
+    with launched(tmp_path / "data", *flags, stderr=subprocess.DEVNULL, prefix=prefix) as server, ExitStack() as stack:
+        crowd(server, stack, 400, [said])
+        begun = time.monotonic()
+        newcomer = stack.enter_context(open_socket(server.url))
+        newcomer.settimeout(60)
+        newcomer.sendall(b"GET /v2/ HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert newcomer.recv(100).startswith(b"HTTP/1.1 200")
+        assert time.monotonic() - begun < seconds
+        assert server.end() == 0
 
 
 @pytest.mark.spec("OPERATE-9")

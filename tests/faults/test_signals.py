@@ -272,6 +272,40 @@ def test_fork_fails(data: Path, tmp_path: Path) -> None:
     assert "Resource temporarily unavailable" in log.read_text()
 
 
+@pytest.mark.spec("OPERATE-17")
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_thread_for_a_start(count: int, tmp_path: Path) -> None:
+    """For a user of its own, as the limit is one of users."""
+    alone = ["setpriv", "--reuid", "61235", "--regid", "61235", "--clear-groups"]
+    alone += ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override", "prlimit", f"--nproc={count + 1}"]
+    if os.getuid() != 0:
+        pytest.skip("cannot be another user")
+    serve = [sys.executable, "-m", "registry", "serve", "--data", str(tmp_path / "data"), "--port", "0"]
+    answer = subprocess.run(
+        [*alone, *serve, "--workers", str(count)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.returncode == 1
+    assert "registry: error: no thread can be started: the limit of processes is reached" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.spec("OPERATE-17")
+def test_threads_are_refused_while_it_serves(data: Path, tmp_path: Path) -> None:
+    """What there is has to do; nothing fails, and more are started when they can be."""
+    log = tmp_path / "log"
+    with log.open("wb") as written, launched(data, "--workers", "1", stderr=written, prefix=BOUND) as server:
+        limit(server.process.pid, "nproc", 1)
+        with Client(server.url) as client:
+            for size in (300_000, 3_000_000):
+                content = os.urandom(size)
+                digest = client.push("few/app", content)
+                assert client.get(f"/v2/few/app/blobs/{digest}").body == content
+        limit(server.process.pid, "nproc", 10_000)
+        assert server.end() == 0
+    assert " 500 " not in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
 @pytest.mark.spec("OPERATE-8")
 def test_no_descriptor_for_a_pipe(data: Path) -> None:
     with running(data, "--workers", "2") as server:
