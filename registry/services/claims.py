@@ -190,9 +190,9 @@ class Claims:
                 await self.settle()
             except (StorageFull, Unavailable):
                 continue
-            except Exception:
+            except Exception as error:
                 if not told:
-                    log.exception("giving back uploads failed")
+                    log.error("giving back uploads failed", reason=repr(error))
                 told = True
 
 
