@@ -135,8 +135,9 @@ class Manifest(SQLModel, table=True):
 class Descriptor(SQLModel, table=True):
     """What a manifest refers to, in the order it is written there. `role`: config, layer or child.
 
-    What is not in its repository yet has neither `blob_id` nor `child_id`; the push of it fills one of them in. The
-    manifest's repository is repeated here so that this push finds what waits for it, and nothing of other repositories.
+    What is not in its repository yet has neither `blob_id` nor `child_id`; the push of it fills one of them in, where
+    many wait in portions: whoever asks what refers to something asks by its digest, too. The manifest's repository is
+    repeated here so that this push finds what waits for it, and nothing of other repositories.
     Each row stands in one index: that of what waits, or that of what it refers to."""
 
     __table_args__ = (

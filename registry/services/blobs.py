@@ -15,7 +15,7 @@ from registry.database import Command, Database, Query, Session, frees, insertio
 from registry.errors import BlobDamaged, BlobUnknown, StorageFull, Unavailable
 from registry.models import Blob, BlobContent, Descriptor, Repository, RepositoryBlob, table
 from registry.names import Digest, RepositoryName
-from registry.services import repositories
+from registry.services import repositories, waiting
 from registry.services.promises import RENEW, Promises
 from registry.storage.driver import Driver, KeyUnknown, ObjectDamaged, StoreFull
 
@@ -83,17 +83,6 @@ REFERRED = Query(
 MOVE = Command(update(blob).where(blob.c.id == bindparam("of")).values(key=bindparam("key"), size=bindparam("size")))
 JOIN = insertion(RepositoryBlob)
 LEAVE = Command(delete(member).where(member.c.repository_id == bindparam("of"), member.c.blob_id == bindparam("held")))
-# The descriptors of this repository's manifests that were pushed before the blob was.
-ARRIVED = Command(
-    update(descriptor)
-    .where(
-        descriptor.c.repository_id == bindparam("held_by"),
-        descriptor.c.digest == bindparam("of"),
-        descriptor.c.blob_id.is_(None),
-        descriptor.c.child_id.is_(None),
-    )
-    .values(blob_id=bindparam("arrived"))
-)
 
 
 def key_of(digest: Digest) -> str:
@@ -137,8 +126,11 @@ class Blobs:
         return found
 
     async def _is_referred_to(self, found: FoundBlob) -> bool:
-        """Whether a manifest of the repository refers to it."""
-        return await self._database.lookup(REFERRED, of=found.repository_id, held=found.id) is not None
+        """Whether a manifest of the repository refers to it: also one that was not told that it came."""
+        here = found.repository_id
+        if await self._database.lookup(REFERRED, of=here, held=found.id) is not None:
+            return True
+        return bool(await self._database.lookup_all(waiting.FOR_BLOB, of=here, named=found.digest))
 
     def read(self, found: FoundBlob, start: int, length: int) -> bytes | AsyncGenerator[bytes, None]:
         """`length` bytes from `start` on of what `find` found: at once, or in blocks.
@@ -175,7 +167,11 @@ class Blobs:
 
     async def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
         """Make a blob of `source`, or of any repository, one of `name` too; False if there is none (R-100)."""
-        return await self._database.run(mount, name, digest, source)
+        linked = await self._database.run(mount, name, digest, source)
+        if linked is None:
+            return False
+        await self._tell_the_others(name, digest, linked)
+        return True
 
     async def remove(self, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
         """Take the blob from the repository; its bytes are garbage if no other one holds it.
@@ -188,7 +184,7 @@ class Blobs:
 
         Also where they are known: what storage has of them may be damaged, and these are not."""
         if len(content) <= self._small:
-            await self._database.run(keep, name, digest, content)
+            await self._tell_the_others(name, digest, await self._database.run(keep, name, digest, content))
             return
         try:
             key = await self._storage.put(key_of(digest), content)
@@ -198,66 +194,82 @@ class Blobs:
 
     async def hold(self, name: RepositoryName, digest: Digest, size: int, key: str) -> None:
         """Make bytes that storage has finished under `key` a blob of the repository."""
-        await self._database.run(hold, name, digest, size, key)
+        await self._tell_the_others(name, digest, await self._database.run(hold, name, digest, size, key))
+
+    async def _tell_the_others(self, name: RepositoryName, digest: Digest, more_wait: bool) -> None:
+        """Those that wait for a blob that has come, as long as there are more, in transactions of their own."""
+        while more_wait:
+            more_wait = await self._database.run(tell_more, name, digest)
 
 
-def mount(session: Session, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
+# Whoever links a blob says whether more descriptors may wait for it than it has told.
+
+
+def mount(session: Session, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool | None:
+    """None: there is no such blob."""
     known = session.first(STORED, digest=digest)
     if known is None:
-        return False
+        return None
     if session.first(FIND, name=name, digest=digest) is None:
         # Bytes that nobody holds are on their way to the collector.
         if source is None and session.first(HOLDER, blob_id=known.id) is None:
-            return False
+            return None
         if source is not None and session.first(FIND, name=source, digest=digest) is None:
-            return False
-    join(session, name, digest, known.id)
-    return True
+            return None
+    return join(session, name, digest, known.id)
 
 
-def hold(session: Session, name: RepositoryName, digest: Digest, size: int, key: str) -> None:
+def hold(session: Session, name: RepositoryName, digest: Digest, size: int, key: str) -> bool:
     known = session.first(STORED, digest=digest)
     if known is None:
-        arrive(session, name, digest, size, key)
-        return
+        return arrive(session, name, digest, insert(session, digest, size, key))
     if (known.key, known.size) != (key, size):
         session.execute(MOVE, of=known.id, key=key, size=size)
         if known.key is None:
             session.execute(DELETE_CONTENT, of=known.id)
-    join(session, name, digest, known.id)
+    return join(session, name, digest, known.id)
 
 
-def keep(session: Session, name: RepositoryName, digest: Digest, content: bytes) -> None:
+def keep(session: Session, name: RepositoryName, digest: Digest, content: bytes) -> bool:
     """Make a small blob, bytes and all, one of the repository's."""
     known = session.first(STORED, digest=digest)
     if known is None:
-        blob_id = arrive(session, name, digest, len(content), None)
+        blob_id = insert(session, digest, len(content), None)
         session.execute(INSERT_CONTENT, blob_id=blob_id, content=content)
-        return
+        return arrive(session, name, digest, blob_id)
     if (known.key, known.size) != (None, len(content)):
         # Whether storage still has it need not be asked: here is the whole of it.
         session.execute(MOVE, of=known.id, key=None, size=len(content))
     if session.first(CONTENT, of=known.id) != content:
         session.execute(DELETE_CONTENT, of=known.id)
         session.execute(INSERT_CONTENT, blob_id=known.id, content=content)
-    join(session, name, digest, known.id)
+    return join(session, name, digest, known.id)
 
 
-def arrive(session: Session, name: RepositoryName, digest: Digest, size: int, key: str | None) -> int:
-    """The row of a blob that the registry has not had so far, one of the repository's from now on."""
-    blob_id = session.insert(INSERT, digest=digest, size=size, key=key, created=clock.now())
+def insert(session: Session, digest: Digest, size: int, key: str | None) -> int:
+    """The row of a blob that the registry has not had so far."""
+    return session.insert(INSERT, digest=digest, size=size, key=key, created=clock.now())
+
+
+def arrive(session: Session, name: RepositoryName, digest: Digest, blob_id: int) -> bool:
+    """Make a blob that nobody had so far one of the repository's."""
     repository_id = repositories.ensure(session, name)
     session.execute(JOIN, repository_id=repository_id, blob_id=blob_id, renewed=clock.now())
-    session.execute(ARRIVED, of=digest, held_by=repository_id, arrived=blob_id)
-    return blob_id
+    return waiting.blob_came(session, repository_id, digest, blob_id)
 
 
-def join(session: Session, name: RepositoryName, digest: Digest, blob_id: int) -> None:
+def join(session: Session, name: RepositoryName, digest: Digest, blob_id: int) -> bool:
     """Make a blob that there is one of the repository's, or renew the promise that it is."""
     repository_id = repositories.ensure(session, name)
     if session.execute(RENEW, of=repository_id, held=blob_id, now=clock.now()) == 0:
         session.execute(JOIN, repository_id=repository_id, blob_id=blob_id, renewed=clock.now())
-    session.execute(ARRIVED, of=digest, held_by=repository_id, arrived=blob_id)
+    return waiting.blob_came(session, repository_id, digest, blob_id)
+
+
+def tell_more(session: Session, name: RepositoryName, digest: Digest) -> bool:
+    """Unless the blob was deleted meanwhile."""
+    found = session.first(FIND, name=name, digest=digest)
+    return found is not None and waiting.blob_came(session, found.repository_id, digest, found.id)
 
 
 @frees

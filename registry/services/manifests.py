@@ -13,10 +13,11 @@ from registry.errors import DigestInvalid, ManifestBlobUnknown, ManifestUnknown
 from registry.models import Blob, Descriptor, Manifest, Repository, RepositoryBlob, Tag, table
 from registry.names import Digest, Reference, RepositoryName
 from registry.names import Tag as TagName
-from registry.services import documents, fallback, repositories, tags
+from registry.services import documents, fallback, repositories, tags, waiting
 from registry.services.documents import INDEXES, Document
 from registry.services.fallback import Lists
 from registry.services.fallback_merge import is_list_tag
+from registry.services.waiting import DescriptorKey
 
 repository, manifest, tag = table(Repository), table(Manifest), table(Tag)
 blob, member, descriptor = table(Blob), table(RepositoryBlob), table(Descriptor)
@@ -51,13 +52,6 @@ class Target(NamedTuple):
     digest: str
     subject: str | None
     media_type: str
-
-
-class Place(NamedTuple):
-    """Where a descriptor stands."""
-
-    within: int
-    at: int
 
 
 HEAD = (manifest.c.digest, manifest.c.media_type, manifest.c.size)
@@ -112,29 +106,13 @@ DESCRIBE_CHILD = Command(
         child_id=CHILD.scalar_subquery(),
     )
 )
-# The descriptors of this repository's indexes that were pushed before this manifest was.
-ARRIVED = Command(
-    update(descriptor)
-    .where(
-        descriptor.c.repository_id == bindparam("held_by"),
-        descriptor.c.digest == bindparam("of"),
-        descriptor.c.blob_id.is_(None),
-        descriptor.c.child_id.is_(None),
-        descriptor.c.role == documents.CHILD,
-    )
-    .values(child_id=bindparam("arrived"))
-)
 REFERRING = Query(
     select(descriptor.c.manifest_id, descriptor.c.position)
     .where(descriptor.c.child_id == bindparam("child"))
     .limit(bindparam("most")),
-    Place,
+    DescriptorKey,
 )
-RELEASE = Command(
-    update(descriptor)
-    .where(descriptor.c.manifest_id == bindparam("within"), descriptor.c.position == bindparam("at"))
-    .values(child_id=None)
-)
+RELEASE = Command(update(descriptor).where(*waiting.STANDS).values(child_id=None))
 
 
 class Manifests:
@@ -205,7 +183,11 @@ class Manifests:
         """Store it and let the tags point to it, all or nothing. The condition is about what `reference` names now.
 
         Raises `ManifestBlobUnknown`, `PreconditionFailed`."""
-        await self._database.run(put, name, document, reference, tagged, condition, self._sparse, self._limit)
+        more_wait = await self._database.run(
+            put, name, document, reference, tagged, condition, self._sparse, self._limit
+        )
+        while more_wait:
+            more_wait = await self._database.run(tell_more, name, document.digest)
 
     async def remove(self, name: RepositoryName, reference: Reference, condition: Precondition) -> None:
         """Delete a tag alone (R-182), or a manifest and all its tags (R-184).
@@ -229,7 +211,8 @@ def put(
     condition: Precondition,
     sparse: bool,
     limit: int,
-) -> None:
+) -> bool:
+    """Whether more indexes may wait for it than were told."""
     repository_id = repositories.ensure(session, name)
     known = session.first(TARGET, of=repository_id, digest=document.digest)
     if not isinstance(reference, Digest):
@@ -238,11 +221,21 @@ def put(
         condition.check(reference)
     else:
         condition.check(None)
-    manifest_id = store(session, repository_id, document, known, sparse)
+    manifest_id, more_wait = store(session, repository_id, document, known, sparse)
     for name_of_tag in tagged:
         fallback.pushed(session, repository_id, name_of_tag, document)
         tags.move(session, repository_id, name_of_tag, manifest_id, document.digest)
     fallback.attached(session, repository_id, document)
+    return more_wait
+
+
+def tell_more(session: Session, name: RepositoryName, digest: Digest) -> bool:
+    """A portion of the indexes that wait for a manifest, unless it was deleted meanwhile; whether there may be more."""
+    repository_id = session.first(repositories.FIND, name=name)
+    found = None if repository_id is None else session.first(TARGET, of=repository_id, digest=digest)
+    if repository_id is None or found is None:
+        return False
+    return waiting.manifest_came(session, repository_id, digest, found.id)
 
 
 def served(session: Session, repository_id: int, name: TagName, condition: Precondition, limit: int) -> str | None:
@@ -253,15 +246,17 @@ def served(session: Session, repository_id: int, name: TagName, condition: Preco
     return fallback.current(session, repository_id, name, limit).digest or target
 
 
-def store(session: Session, repository_id: int, document: Document, known: Target | None, sparse: bool) -> int:
-    """The row of a manifest and of all it refers to."""
+def store(
+    session: Session, repository_id: int, document: Document, known: Target | None, sparse: bool
+) -> tuple[int, bool]:
+    """The row of a manifest and of all it refers to; and whether more indexes may wait for it than were told."""
     if not sparse:
         require(session, repository_id, document)
     found = known or session.first(TARGET, of=repository_id, digest=document.digest)
     if found is not None:
         # The same bytes may be pushed as another type; the last push says how they are served (R-023).
         session.execute(RETYPE, this=found.id, pushed_as=document.media_type, entry=document.referrer)
-        return found.id
+        return found.id, False
     manifest_id = session.insert(
         INSERT,
         repository_id=repository_id,
@@ -292,9 +287,8 @@ def store(session: Session, repository_id: int, document: Document, known: Targe
         ]
         if links:
             session.execute_many(command, links)
-    session.execute(ARRIVED, of=document.digest, held_by=repository_id, arrived=manifest_id)
     repositories.show(session, repository_id)
-    return manifest_id
+    return manifest_id, waiting.manifest_came(session, repository_id, document.digest, manifest_id)
 
 
 def require(session: Session, repository_id: int, document: Document) -> None:
@@ -331,7 +325,7 @@ def remove(session: Session, name: RepositoryName, digest: Digest, condition: Pr
         fallback.untagged(session, repository_id, tag_name)
     # Indexes that list it remember only its digest.
     referring = session.all(REFERRING, child=found.id, most=PORTION)
-    session.execute_many(RELEASE, [place._asdict() for place in referring])
+    session.execute_many(RELEASE, [key._asdict() for key in referring])
     if len(pointing) == PORTION or len(referring) == PORTION:
         return False
     # Its descriptors go with it.

@@ -104,7 +104,7 @@ def wait_until(happened: Callable[[], bool], patience: float = 30) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.spec("OPERATE-15", "OPERATE-16")
+@pytest.mark.spec("OPERATE-18", "OPERATE-19")
 def test_a_copy_made_while_everybody_pushes_is_whole(tmp_path: Path) -> None:
     for tool in ("sqlite3", "rsync"):
         if shutil.which(tool) is None:

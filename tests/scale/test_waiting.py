@@ -125,3 +125,94 @@ def test_a_manifest_in_many_indexes_is_deleted(data: Path) -> None:
         with closing(sqlite3.connect(data / "registry.db")) as connection:
             linked = connection.execute("SELECT count(*) FROM descriptor WHERE child_id NOTNULL").fetchall()
             assert linked == [(30_000,)]
+
+
+BLOB = b"awaited by many" * 10
+
+
+def many_wait(data: Path, name: str, digest: str, role: str, count: int) -> None:
+    """Let the only manifest of the repository name what is not there yet so many times."""
+    with closing(sqlite3.connect(data / "registry.db")) as connection, connection:
+        numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})"
+        connection.execute(
+            f"{numbers} INSERT INTO descriptor (manifest_id, position, role, media_type, digest, size, repository_id)"
+            " SELECT m.id, 100 + i, ?, 'a/b', ?, 150, r.id"
+            " FROM n, repository r JOIN manifest m ON m.repository_id = r.id WHERE r.name = ?",
+            [role, digest, name],
+        )
+
+
+def waiting(data: Path, digest: str) -> int:
+    with closing(sqlite3.connect(data / "registry.db")) as connection:
+        still = "SELECT count(*) FROM descriptor WHERE digest = ? AND blob_id IS NULL AND child_id IS NULL"
+        return int(connection.execute(still, [digest]).fetchone()[0])
+
+
+def push_blob(http: httpx.Client, name: str, content: bytes) -> int:
+    return http.post(f"/v2/{name}/blobs/uploads/?digest={digest_of(content)}", content=content).status_code
+
+
+@pytest.mark.spec("MANIFEST-47")
+@pytest.mark.parametrize("small", ["0", "16KiB"])
+def test_a_blob_that_many_wait_for_comes(data: Path, small: str) -> None:
+    flags = ("--workers", "2", "--small-blob", small)
+    with running(data, *flags) as server, httpx.Client(base_url=server.url, timeout=120) as http:
+        put_manifest(http, "waiting/blob", "latest", image(annotations={"of": "a blob"}))
+        many_wait(data, "waiting/blob", digest_of(BLOB), "layer", 100_000)
+        with small_pushes(server) as taken:
+            assert push_blob(http, "waiting/blob", BLOB) == 201
+        assert slowest(taken) < MOST
+        assert waiting(data, digest_of(BLOB)) == 0
+
+
+@pytest.mark.spec("MANIFEST-47")
+def test_a_blob_that_many_wait_for_is_mounted(data: Path) -> None:
+    with running(data, "--workers", "2") as server, httpx.Client(base_url=server.url, timeout=120) as http:
+        put_manifest(http, "waiting/mount", "latest", image(annotations={"of": "a mount"}))
+        assert push_blob(http, "waiting/source", BLOB) == 201
+        many_wait(data, "waiting/mount", digest_of(BLOB), "layer", 50_000)
+        with small_pushes(server) as taken:
+            path = f"/v2/waiting/mount/blobs/uploads/?mount={digest_of(BLOB)}&from=waiting/source"
+            assert http.post(path).status_code == 201
+        assert slowest(taken) < MOST
+        assert waiting(data, digest_of(BLOB)) == 0
+
+
+@pytest.mark.spec("MANIFEST-47")
+def test_a_manifest_that_many_wait_for_comes(data: Path) -> None:
+    with running(data, "--workers", "2") as server, httpx.Client(base_url=server.url, timeout=120) as http:
+        put_manifest(http, "waiting/index", "latest", image(annotations={"of": "an index"}))
+        child = image(annotations={"of": "the child"})
+        many_wait(data, "waiting/index", digest_of(child), "child", 100_000)
+        with small_pushes(server) as taken:
+            assert put_manifest(http, "waiting/index", "child", child).status_code == 201
+        assert slowest(taken) < MOST
+        assert waiting(data, digest_of(child)) == 0
+
+
+@pytest.mark.spec("MANIFEST-47")
+@pytest.mark.parametrize("portions", [1, 5, 20])
+def test_a_crash_between_portions_loses_nothing(data: Path, portions: int) -> None:
+    """What was told by then is kept, the blob too; the next push of it tells the others."""
+    count = 40_000
+    with running(data, "--workers", "1") as server, httpx.Client(base_url=server.url, timeout=60) as http:
+        put_manifest(http, "waiting/crash", "latest", image(annotations={"of": "a crash"}))
+    many_wait(data, "waiting/crash", digest_of(BLOB), "layer", count)
+    server = Server(data, "--workers", "1").start()
+    path = f"/v2/waiting/crash/blobs/uploads/?digest={digest_of(BLOB)}"
+    threading.Thread(target=post, args=(server.url, path), daemon=True).start()
+    deadline = time.monotonic() + 20
+    while waiting(data, digest_of(BLOB)) > count - portions * 1000 and time.monotonic() < deadline:
+        pass
+    server.kill()
+    left = waiting(data, digest_of(BLOB))
+    assert 0 < left < count, "it was not killed between two portions"
+    with running(data, "--workers", "1") as server, httpx.Client(base_url=server.url, timeout=60) as http:
+        assert http.get(f"/v2/waiting/crash/blobs/{digest_of(BLOB)}").content == BLOB
+        assert push_blob(http, "waiting/crash", BLOB) == 201
+        assert waiting(data, digest_of(BLOB)) == 0
+
+
+def post(url: str, path: str) -> None:
+    with suppress(httpx.HTTPError):
+        httpx.post(url + path, content=BLOB, timeout=60)
