@@ -186,7 +186,8 @@ class ReferrersList(SQLModel, table=True):
     """What is known of a tag in the form of a subject's list of referrers. All of it can be worked out anew.
 
     `fresh`: nothing happened since it was worked out, for the manifest `source` that the tag pointed to, what the tag
-    serves: the list `made_id`, or without one what the client pushed."""
+    serves: the list `made_id`, or without one what the client pushed. `generation` is another one after whatever
+    happened, also where the row was made anew."""
 
     __tablename__ = "referrers_list"
     __table_args__ = (CLUSTERED,)
@@ -196,6 +197,7 @@ class ReferrersList(SQLModel, table=True):
     source: int | None = Field(sa_type=BigInteger)
     made_id: int | None = Field(sa_type=BigInteger)
     fresh: bool = Field(sa_type=Boolean)
+    generation: int = Field(sa_type=BigInteger)
 
 
 class MadeList(SQLModel, table=True):

@@ -8,9 +8,10 @@ crash between any two transactions they are out of date, marked as such, or as t
 
 import asyncio
 from datetime import timedelta
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+from weakref import WeakValueDictionary
 
-from registry import clock, hashing
+from registry import clock
 from registry.database import Database, Query, Session, frees
 from registry.errors import StorageFull, Unavailable
 from registry.names import ALGORITHMS, Digest, RepositoryName
@@ -18,13 +19,17 @@ from registry.names import Tag as TagName
 from registry.services import fallback_rows as rows
 from registry.services import repositories, tags
 from registry.services.documents import INDEXES, Document
-from registry.services.fallback_merge import Source, entries_hash, is_list_tag, merge, subjects
+from registry.services.fallback_large import Prepared, prepare
+from registry.services.fallback_merge import Completed, Source, entries_hash, is_list_tag, merge, subjects
 from registry.services.fallback_rows import FoundList, Served
 
 T = TypeVar("T")
 
 PATIENCE = 1.0
 """Seconds that a reader waits for a list to be written down; then it is given the one that the client pushed."""
+
+TRIES = 3
+"""How often a long list is made without keeping others from pushing; then a transaction makes it, to have an end."""
 
 GRACE = clock.microseconds(timedelta(minutes=10))
 """How long a list can be read by its digest after the tag serves another: clients HEAD the tag, then GET the digest."""
@@ -42,13 +47,6 @@ MOST_DELETED = 10_000
 AS_PUSHED = Served()
 
 
-class Completed(NamedTuple):
-    """A list that was made, and the hash of which entries it has."""
-
-    body: bytes
-    entries: str
-
-
 class Lists:
     """What the list tags of all repositories serve."""
 
@@ -57,6 +55,7 @@ class Lists:
         self._database = database
         self._limit = limit
         self._read_only = read_only
+        self._making: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def served(self, name: RepositoryName, tag: TagName, *, body: bool) -> Served:
         """What the tag, which points to an index, serves; never an error where it cannot be written down."""
@@ -66,13 +65,33 @@ class Lists:
             return fresh
         if self._read_only:
             return AS_PUSHED
-        making = asyncio.ensure_future(self._database.run(serve, name, tag, self._limit))
+        making = asyncio.ensure_future(self._make(name, tag, body=body))
         making.add_done_callback(seen)
         await asyncio.wait([making], timeout=PATIENCE)
         try:
             return making.result()
         except (asyncio.InvalidStateError, StorageFull, Unavailable):
             return AS_PUSHED
+
+    async def _make(self, name: RepositoryName, tag: TagName, *, body: bool) -> Served:
+        lock = self._making.setdefault((name, tag), asyncio.Lock())
+        if not lock.locked():
+            async with lock:
+                return await self._make_alone(name, tag)
+        # Somebody is just making it. What came of it may be too old for who has asked later.
+        async with lock:
+            fresh = await self._database.lookup(rows.FRESH if body else rows.FRESH_HEAD, within=name, reference=tag)
+            return fresh or await self._make_alone(name, tag)
+
+    async def _make_alone(self, name: RepositoryName, tag: TagName) -> Served:
+        for _ in range(TRIES):
+            prepared = await prepare(self._database, name, tag, self._limit)
+            if prepared is None:
+                break
+            served = await self._database.run(serve_prepared, tag, prepared)
+            if served is not None:
+                return served
+        return await self._database.run(serve, name, tag, self._limit)
 
     async def get_or_none(self, name: RepositoryName, digest: Digest, *, body: bool) -> FoundList | None:
         """The list that was made and has this digest."""
@@ -99,6 +118,13 @@ def seen(making: asyncio.Future[Served]) -> None:
 # Reading
 
 
+def serve_prepared(session: Session, tag: TagName, prepared: Prepared) -> Served | None:
+    """None: something happened since."""
+    if not prepared.is_current(session, tag):
+        return None
+    return keep(session, prepared.repository_id, tag, prepared.target, prepared.media_type, prepared.made)
+
+
 def serve(session: Session, name: RepositoryName, tag: TagName, limit: int) -> Served:
     repository_id = session.first(repositories.FIND, name=name)
     return AS_PUSHED if repository_id is None else current(session, repository_id, tag, limit)
@@ -120,20 +146,16 @@ def current(session: Session, repository_id: int, tag: TagName, limit: int) -> S
 
 def complete(session: Session, repository_id: int, tag: TagName, source: Source, limit: int) -> Completed | None:
     """The list as it should be; None: as the client pushed it, or it is none, or it would be too large."""
-    # More would not fit into a list: what identifies a referrer takes more than 128 bytes.
-    most = limit // 128
+    most = rows.most_referrers(limit)
     known = session.all(rows.REFERRERS, of=repository_id, most=most + 1, **subjects(tag))
     if len(known) > most:
         return None
     omitted = frozenset(session.all(rows.OMITTED, of=repository_id, called=tag))
     merged = merge(tag, source, known, omitted)
-    if merged is None or sum(referrer.size for referrer in merged.lacking) + len(source.body) > 2 * limit:
+    if merged is None or not merged.may_fit(source, limit):
         return None
-    body = merged.written([session.first(rows.ENTRY, this=referrer.id) or b"{}" for referrer in merged.lacking])
-    if len(body) > limit:
-        return None
-    offer(session, repository_id, tag, [referrer.digest for referrer in merged.lacking])
-    return Completed(body, entries_hash(merged.digests))
+    entries = [session.first(rows.ENTRY, this=referrer.id) or b"{}" for referrer in merged.lacking]
+    return merged.completed(entries, limit)
 
 
 def keep(
@@ -143,15 +165,15 @@ def keep(
     session.execute(rows.REPLACE, of=repository_id, called=tag, now=clock.now())
     served, made_id = AS_PUSHED, None
     if made is not None:
-        digest = hashing.digest_of(made.body)
-        served = Served(digest, len(made.body), made.body)
-        made_id = session.first(rows.SAME, of=repository_id, called=tag, digest=digest)
+        offer(session, repository_id, tag, made.added)
+        served = Served(made.digest, len(made.body), made.body)
+        made_id = session.first(rows.SAME, of=repository_id, called=tag, digest=made.digest)
         if made_id is None:
             made_id = session.insert(
                 rows.INSERT_MADE,
                 repository_id=repository_id,
                 tag=tag,
-                digest=digest,
+                digest=made.digest,
                 media_type=media_type,
                 size=len(made.body),
                 replaced=None,
@@ -162,9 +184,7 @@ def keep(
         else:
             session.execute(rows.REVIVE, this=made_id, pushed_as=media_type)
     if session.execute(rows.SETTLE, of=repository_id, called=tag, target=target, made=made_id) == 0:
-        session.execute(
-            rows.INSERT_LIST, repository_id=repository_id, tag=tag, source=target, made_id=made_id, fresh=True
-        )
+        insert_list(session, repository_id, tag, source=target, made_id=made_id, fresh=True)
     prune(session, repository_id, tag)
     return served
 
@@ -226,7 +246,14 @@ def pushed(session: Session, repository_id: int, tag: TagName, document: Documen
         for digest in left_out(session, repository_id, tag, new):
             omit(session, repository_id, tag, digest, 0)
     if session.execute(rows.MARK, of=repository_id, called=tag) == 0 and document.media_type in INDEXES:
-        session.execute(rows.INSERT_LIST, repository_id=repository_id, tag=tag, source=None, made_id=None, fresh=False)
+        insert_list(session, repository_id, tag, source=None, made_id=None, fresh=False)
+
+
+def insert_list(
+    session: Session, repository_id: int, tag: TagName, *, source: int | None, made_id: int | None, fresh: bool
+) -> None:
+    values = {"repository_id": repository_id, "tag": tag, "source": source, "made_id": made_id, "fresh": fresh}
+    session.execute(rows.INSERT_LIST, **values, generation=clock.now())
 
 
 def left_out(session: Session, repository_id: int, tag: TagName, new: frozenset[str]) -> list[str]:

@@ -30,6 +30,15 @@ class Referrer(NamedTuple):
     size: int
 
 
+class Completed(NamedTuple):
+    """A list that was made: its digest, the digests of referrers that the client's lacked, a hash of all it has."""
+
+    body: bytes
+    digest: str
+    added: list[str]
+    entries: str
+
+
 class Merged(NamedTuple):
     """A list that has to be made: the client's fields, the entries of its own that stay, the referrers it lacks."""
 
@@ -37,8 +46,20 @@ class Merged(NamedTuple):
     kept: list[dict[str, Any]]
     lacking: list[Referrer]
 
+    def may_fit(self, source: Source, limit: int) -> bool:
+        """Whether it is worth being written, if it is to have no more bytes than that."""
+        return sum(referrer.size for referrer in self.lacking) + len(source.body) <= 2 * limit
+
+    def completed(self, entries: Sequence[bytes], limit: int) -> Completed | None:
+        """The list with these entries, of the referrers that it lacks; None if it is too large."""
+        body = self.written(entries)
+        if len(body) > limit:
+            return None
+        added = [referrer.digest for referrer in self.lacking]
+        return Completed(body, hashing.digest_of(body), added, entries_hash(self.digests))
+
     def written(self, entries: Sequence[bytes]) -> bytes:
-        """The list with these entries, of the referrers that it lacks."""
+        """Its bytes."""
         manifests = self.kept + [orjson.loads(entry) for entry in entries]
         # Not by orjson, which cannot write every number that a client may have put there.
         return json.dumps({**self.fields, "manifests": manifests}, ensure_ascii=False, separators=(",", ":")).encode()

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, exists, func, select, true, update
+from sqlalchemy import and_, bindparam, delete, exists, func, select, true, tuple_, update
 from sqlalchemy import join as join_tables
 
 from registry.database import Command, Query, insertion
@@ -32,6 +32,16 @@ class State(NamedTuple):
     source: int | None
     made_id: int | None
     fresh: bool | None
+    generation: int | None
+
+
+class PagedReferrer(NamedTuple):
+    """A `Referrer`, and by which subject: two digests may share the tag of a list."""
+
+    id: int
+    digest: str
+    size: int
+    subject: str
 
 
 class Made(NamedTuple):
@@ -75,6 +85,11 @@ class FoundList(NamedTuple):
     body: bytes = b""
 
 
+def most_referrers(limit: int) -> int:
+    """How many may be in a list of so many bytes: what identifies one takes more than 128."""
+    return limit // 128
+
+
 # What is served
 
 UP_TO_DATE = (
@@ -101,7 +116,7 @@ BY_DIGEST = (
 MADE_HEAD = Query(select(made.c.digest, made.c.media_type, made.c.size).where(*BY_DIGEST), FoundList)
 MADE = Query(select(made.c.digest, made.c.media_type, made.c.size, made.c.body).where(*BY_DIGEST), FoundList)
 STATE = Query(
-    select(tag.c.manifest_id, list_.c.source, list_.c.made_id, list_.c.fresh)
+    select(tag.c.manifest_id, list_.c.source, list_.c.made_id, list_.c.fresh, list_.c.generation)
     .join_from(tag, list_, and_(list_.c.repository_id == tag.c.repository_id, list_.c.tag == tag.c.name), isouter=True)
     .where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("called")),
     State,
@@ -124,6 +139,18 @@ REFERRERS = Query(
     .limit(bindparam("most")),
     Referrer,
 )
+KEYSET = tuple_(manifest.c.subject, manifest.c.id)
+REFERRERS_AFTER = Query(
+    select(manifest.c.id, manifest.c.digest, func.length(manifest.c.referrer), manifest.c.subject)
+    .where(
+        manifest.c.repository_id == bindparam("of"),
+        tuple_(bindparam("last_subject"), bindparam("last_id")) < KEYSET,
+        manifest.c.subject < bindparam("beyond"),
+    )
+    .order_by(manifest.c.subject, manifest.c.id)
+    .limit(bindparam("most")),
+    PagedReferrer,
+)
 ENTRY = Query(select(manifest.c.referrer).where(manifest.c.id == bindparam("this")), bytes)
 IS_REFERRER = Query(select(manifest.c.id).where(*OF_SUBJECT, manifest.c.digest == bindparam("digest")), int)
 LISTED = Query(
@@ -136,7 +163,7 @@ LISTED = Query(
 # What is known of a list
 
 OF_LIST = (list_.c.repository_id == bindparam("of"), list_.c.tag == bindparam("called"))
-MARK = Command(update(list_).where(*OF_LIST).values(fresh=False))
+MARK = Command(update(list_).where(*OF_LIST).values(fresh=False, generation=list_.c.generation + 1))
 SETTLE = Command(
     update(list_).where(*OF_LIST).values(source=bindparam("target"), made_id=bindparam("made"), fresh=True)
 )

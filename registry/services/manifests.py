@@ -183,6 +183,7 @@ class Manifests:
         """Store it and let the tags point to it, all or nothing. The condition is about what `reference` names now.
 
         Raises `ManifestBlobUnknown`, `PreconditionFailed`."""
+        await self._make_ready(name, reference, condition)
         more_wait = await self._database.run(
             put, name, document, reference, tagged, condition, self._sparse, self._limit
         )
@@ -199,7 +200,13 @@ class Manifests:
             while not await self._database.run(remove, name, reference, condition, begun):
                 begun = True
         else:
+            await self._make_ready(name, reference, condition)
             await self._database.run(untag, name, reference, condition, self._limit)
+
+    async def _make_ready(self, name: RepositoryName, reference: Reference, condition: Precondition) -> None:
+        """The list that a condition is about, so that the transaction mostly finds it made."""
+        if condition != NO_PRECONDITION and not isinstance(reference, Digest) and is_list_tag(reference):
+            await self._lists.served(name, reference, body=False)
 
 
 def put(

@@ -55,12 +55,19 @@ def upgrade() -> None:
         op.drop_index(op.f("ix_descriptor_child_id_digest"), "descriptor")
     create_lists()
     # Tags that may be lists: whether they are is found out when they are read.
-    lists = sa.table("referrers_list", sa.column("repository_id"), sa.column("tag"), sa.column("fresh", sa.Boolean()))
+    lists = sa.table(
+        "referrers_list",
+        sa.column("repository_id"),
+        sa.column("tag"),
+        sa.column("fresh", sa.Boolean()),
+        sa.column("generation"),
+    )
     tag = sa.table("tag", sa.column("repository_id"), sa.column("name", sa.String()))
     alike = sa.or_(tag.c.name.like("sha256-%"), tag.c.name.like("sha512-%")) & (sa.func.length(tag.c.name) == 71)
     op.execute(
         sa.insert(lists).from_select(
-            ["repository_id", "tag", "fresh"], sa.select(tag.c.repository_id, tag.c.name, sa.false()).where(alike)
+            ["repository_id", "tag", "fresh", "generation"],
+            sa.select(tag.c.repository_id, tag.c.name, sa.false(), sa.literal(0)).where(alike),
         )
     )
 
@@ -107,6 +114,7 @@ def create_lists() -> None:
         sa.Column("source", sa.BigInteger(), nullable=True),
         sa.Column("made_id", sa.BigInteger(), nullable=True),
         sa.Column("fresh", sa.Boolean(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["repository_id"], ["repository.id"], name=op.f("fk_referrers_list_repository_id")),
         sa.PrimaryKeyConstraint("repository_id", "tag", name=op.f("pk_referrers_list")),
         sqlite_with_rowid=False,
