@@ -144,3 +144,29 @@ def test_what_head_told_can_be_got(server: Server) -> None:
     assert len(set(reads)) > 10
     with Client(server.url) as client:
         assert len(kept.read(client)) == 90
+
+
+@pytest.mark.spec("REFERRER-36", "REFERRER-28")
+def test_a_long_list_has_what_was_pushed_before_it_was_asked_for(server: Server) -> None:
+    """Long enough to be made outside of transactions, by several readers at two workers, while others push."""
+    kept = Kept(200)
+    with Client(server.url) as client:
+        kept.write(client, [])
+        for number in range(250):
+            body = kept.referrer(number)
+            assert client.put_manifest(kept.name, sha256(body), body).status == 201
+
+    def push_and_read(writer: int) -> None:
+        with Client(server.url) as client:
+            for number in range(12):
+                body = kept.referrer(1000 * (writer + 1) + number)
+                assert client.put_manifest(kept.name, sha256(body), body).status == 201
+                assert sha256(body) in {entry["digest"] for entry in kept.read(client)}
+                if number % 2:
+                    assert client.request("DELETE", f"{kept.path}/{sha256(body)}").status == 202
+                    assert sha256(body) not in {entry["digest"] for entry in kept.read(client)}
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(push_and_read, range(4)))
+    with Client(server.url) as client:
+        assert len(kept.read(client)) == 250 + 4 * 6
