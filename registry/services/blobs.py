@@ -130,7 +130,7 @@ class Blobs:
         here = found.repository_id
         if await self._database.lookup(REFERRED, of=here, held=found.id) is not None:
             return True
-        return bool(await self._database.lookup_all(waiting.FOR_BLOB, of=here, named=found.digest))
+        return await self._database.lookup(waiting.ANY_FOR_BLOB, of=here, named=found.digest) is not None
 
     def read(self, found: FoundBlob, start: int, length: int) -> bytes | AsyncGenerator[bytes, None]:
         """`length` bytes from `start` on of what `find` found: at once, or in blocks.

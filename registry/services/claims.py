@@ -102,7 +102,9 @@ class Claims:
         deadline = asyncio.get_running_loop().time() + patience.total_seconds()
         seen: int | None = None
         pause = 0.005
-        await self.settle()
+        met = await self.settle()
+        if isinstance(met, StorageFull | Unavailable):
+            raise met
         while True:
             row = await sessions.claim(self._table, name, upload_id, self._process)
             if row is not None:
@@ -162,11 +164,13 @@ class Claims:
         """Now, or as soon as it can be: a session must not stay claimed by nobody."""
         self._owed.add(row)
         try:
-            await self.settle()
-        except Exception as error:
+            await sessions.release(self._table, row)
+            self._owed.discard(row)
+        except BaseException as error:
+            # Also where the request is cancelled just now.
             if self._retry is None or self._retry.done():
                 self._retry = asyncio.create_task(self._keep_trying())
-            log.warning("upload stays claimed for now", upload=row.id, reason=str(error))
+            log.warning("upload stays claimed for now", upload=row.id, reason=repr(error))
             if not isinstance(error, StorageFull | Unavailable):
                 raise
 
@@ -175,24 +179,25 @@ class Claims:
         with suppress(StorageFull, Unavailable):
             await sessions.renew(self._table, row)
 
-    async def settle(self) -> None:
-        """Raises `StorageFull` or `Unavailable` while that cannot be."""
+    async def settle(self) -> Exception | None:
+        """Give back what is owed, each by itself; the last error that kept one of them."""
+        met: Exception | None = None
         for row in tuple(self._owed):
-            await sessions.release(self._table, row)
-            self._owed.discard(row)
+            try:
+                await sessions.release(self._table, row)
+                self._owed.discard(row)
+            except Exception as error:
+                met = error
+        return met
 
     async def _keep_trying(self) -> None:
         """Until nothing is owed, whatever goes wrong: nobody else would try before the claim lapses."""
         told = False
         while self._owed:
             await asyncio.sleep(PAUSE)
-            try:
-                await self.settle()
-            except (StorageFull, Unavailable):
-                continue
-            except Exception as error:
-                if not told:
-                    log.error("giving back uploads failed", reason=repr(error))
+            met = await self.settle()
+            if met is not None and not isinstance(met, StorageFull | Unavailable) and not told:
+                log.error("giving back uploads failed", reason=repr(met))
                 told = True
 
 

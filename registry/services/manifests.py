@@ -263,7 +263,7 @@ def store(
     if found is not None:
         # The same bytes may be pushed as another type; the last push says how they are served.
         session.execute(RETYPE, this=found.id, pushed_as=document.media_type, entry=document.referrer)
-        return found.id, False
+        return found.id, waiting.manifest_came(session, repository_id, document.digest, found.id)
     manifest_id = session.insert(
         INSERT,
         repository_id=repository_id,

@@ -1,7 +1,7 @@
 """Descriptors of what is not in their repository yet, and are told when it is: in portions, however many wait.
 
 The first portion goes with the transaction that brings what they wait for, the others follow before it is answered. A
-crash in between loses nothing: what refers to something is asked by its digest, too, and the next push of it goes on.
+crash in between loses nothing: a blob is asked for by its digest, too, and the next push of either goes on.
 """
 
 from typing import NamedTuple
@@ -33,6 +33,7 @@ AWAITED = (
     descriptor.c.child_id.is_(None),
 )
 FOR_BLOB = Query(select(descriptor.c.manifest_id, descriptor.c.position).where(*AWAITED).limit(PORTION), DescriptorKey)
+ANY_FOR_BLOB = Query(select(descriptor.c.manifest_id).where(*AWAITED).limit(1), int)
 FOR_MANIFEST = Query(
     select(descriptor.c.manifest_id, descriptor.c.position)
     .where(*AWAITED, descriptor.c.role == documents.CHILD)
