@@ -215,8 +215,8 @@ def test_a_crash_between_portions_loses_nothing(role: str, portions: int, data: 
         with suppress(httpx.HTTPError):
             push(url)
 
-    with until_killed(data, name, digest, count - portions * 1000, begin) as left:
-        assert 0 < left < count, "it was not killed between two portions"
+    left = wait_and_kill(data, digest, count - portions * 1000, begin)
+    assert 0 < left < count, "it was not killed between two portions"
     with running(data, "--workers", "1") as server, httpx.Client(base_url=server.url, timeout=60) as http:
         kind = "blobs" if role == "layer" else "manifests"
         assert http.get(f"/v2/{name}/{kind}/{digest}").content == content
@@ -224,9 +224,9 @@ def test_a_crash_between_portions_loses_nothing(role: str, portions: int, data: 
         assert waiting(data, digest) == 0
 
 
-@contextmanager
-def until_killed(data: Path, name: str, digest: str, most: int, begin: Callable[[str], None]) -> Iterator[int]:
-    """A server is killed as soon as no more than `most` wait; each portion is made slow enough for that to be seen."""
+def wait_and_kill(data: Path, digest: str, most: int, begin: Callable[[str], None]) -> int:
+    """Kill a server as soon as no more than `most` wait, each portion being made slow enough for that to be seen; how
+    many there are then."""
     slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150) SELECT count(*) FROM n"
     with closing(sqlite3.connect(data / "registry.db")) as connection, connection:
         connection.execute(f"CREATE TRIGGER slow AFTER UPDATE ON descriptor BEGIN {slow}; END")
@@ -238,4 +238,4 @@ def until_killed(data: Path, name: str, digest: str, most: int, begin: Callable[
     server.kill()
     with closing(sqlite3.connect(data / "registry.db")) as connection, connection:
         connection.execute("DROP TRIGGER slow")
-    yield waiting(data, digest)
+    return waiting(data, digest)
