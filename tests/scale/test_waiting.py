@@ -239,3 +239,43 @@ def wait_and_kill(data: Path, digest: str, most: int, begin: Callable[[str], Non
     with closing(sqlite3.connect(data / "registry.db")) as connection, connection:
         connection.execute("DROP TRIGGER slow")
     return waiting(data, digest)
+
+
+def many_refer(data: Path, name: str, subject: str, count: int) -> None:
+    """Let so many manifests of the repository have the subject, as if each had been pushed."""
+    entry = '{"mediaType":"a/b","digest":"%s","size":700,"artifactType":"a/b","annotations":{"text":"%s"}}'
+    with closing(sqlite3.connect(data / "registry.db")) as connection, connection:
+        (repository_id,) = connection.execute("SELECT id FROM repository WHERE name = ?", [name]).fetchone()
+        connection.executemany(
+            "INSERT INTO manifest (repository_id, digest, media_type, artifact_type, subject, size, created, referrer,"
+            " body) VALUES (?, ?, ?, 'a/b', ?, 700, 0, ?, ?)",
+            (
+                (repository_id, digest, OCI_MANIFEST, subject, (entry % (digest, "x" * 250)).encode(), b"{}")
+                for digest in (digest_of(b"%d" % number) for number in range(count))
+            ),
+        )
+
+
+@pytest.mark.spec("REFERRER-36")
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+def test_a_long_list_of_referrers_is_completed(method: str, data: Path) -> None:
+    subject = image(annotations={"of": "a long list"})
+    tag = digest_of(subject).replace(":", "-")
+    with running(data, "--workers", "2") as server, httpx.Client(base_url=server.url, timeout=120) as http:
+        put_manifest(http, "waiting/list", "latest", subject)
+        many_refer(data, "waiting/list", digest_of(subject), 9_000)
+        put_manifest(http, "waiting/list", tag, index([]), OCI_INDEX)
+        path = f"/v2/waiting/list/manifests/{tag}"
+        with small_pushes(server) as taken:
+            for number in range(5):
+                late = image(subject=descriptor(subject, OCI_MANIFEST), annotations={"number": str(number)})
+                assert put_manifest(http, "waiting/list", digest_of(late), late).status_code == 201
+                if method == "PUT":
+                    stale = http.put(path, content=index([]), headers={"if-match": '"sha256:no"', **TYPED})
+                    assert stale.status_code == 412
+                else:
+                    assert http.request(method, path).status_code == 200
+        assert slowest(taken) < MOST
+        assert len(taken) > 12, "others waited for each list to be made"
+        assert len(http.get(path).json()["manifests"]) == 9_005
+        assert http.get(path.replace(tag, http.head(path).headers["docker-content-digest"])).status_code == 200
