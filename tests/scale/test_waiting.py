@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.content import OCI_INDEX, digest_of, image, index, put_manifest
+from tests.content import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image, index, put_manifest
 from tests.server import Server, running
 
 TYPED = {"content-type": OCI_INDEX}
