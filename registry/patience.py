@@ -32,9 +32,11 @@ LINGER = 5.0
 STALLED_HEAD = 1.0
 """The same for a head: who has begun to ask goes on at once."""
 
-HURRIED = 0.15
+HURRIED = 0.5
+"""`STALLED` where others have waited for long."""
+
 HURRIED_HEAD = 0.0
-"""The same two where others have waited for long: of those who have waited, too, what they sent is there already."""
+"""`STALLED_HEAD` there: of who has waited, too, what he sent is there already."""
 
 
 class Patient(HttpToolsProtocol):
@@ -79,6 +81,8 @@ class Patient(HttpToolsProtocol):
         if self._lingering:
             return self._answered
         if self.transport.get_write_buffer_size():
+            # What it has taken by now: it was looked at some seconds ago.
+            self._note_progress(self.loop.time())
             return self._taking_since + stalled
         if cycle is not None:
             # It may be us who do not read, or who cannot write what a thread has read.
@@ -128,6 +132,10 @@ class Patient(HttpToolsProtocol):
 
     def _is_stuck(self, now: float) -> bool:
         """Whether the client has not taken a byte of what waits for it, for too long."""
+        self._note_progress(now)
+        return now - self._taking_since > self.registry.app.send_patience
+
+    def _note_progress(self, now: float) -> None:
         unsent = self.transport.get_write_buffer_size()
         cycle: Cycle | None = self.cycle
         # What the kernel has for it counts as taken only when it has gone.
@@ -136,4 +144,3 @@ class Patient(HttpToolsProtocol):
         if unsent == 0 or progress != self._progress:
             self._progress = progress
             self._taking_since = now
-        return now - self._taking_since > self.registry.app.send_patience

@@ -19,6 +19,10 @@ from conformance.mutants.court import AT_ONCE, RIGHT, Court, Courts, Showing, lo
 from conformance.mutants.host import hosted
 from conformance.mutants.layer import Mutant
 
+TRIES = 3
+"""How often a mutant is shown to a case that does not find it: where requests race, a busy machine may keep them apart.
+That a case can fail is shown by failing once."""
+
 MATRIX = Path(__file__).with_name("matrix.json")
 Matrix = dict[str, list[str]]
 """For each mutant the cases that were seen to find it."""
@@ -95,11 +99,16 @@ def check(courts: Courts, matrix: Matrix, cases: dict[str, Case], wrong: dict[st
     for case in cases:
         wanted[next(name for name in few_first if case in matrix[name])].add(case)
     showings = [Showing(name, sorted(chosen), again=True) for name, chosen in sorted(wanted.items())]
-    failures = [
-        f"{case} does not find {showing.mutant}"
-        for showing, found in courts.show(showings, "mutants")
-        for case in sorted(set(showing.cases) - set(found))
-    ]
+    missed = showings
+    for _ in range(TRIES):
+        missed = [
+            Showing(showing.mutant, left, again=True)
+            for showing, found in courts.show(missed, "mutants")
+            if (left := sorted(set(showing.cases) - set(found)))
+        ]
+        if not missed:
+            break
+    failures = [f"{case} does not find {showing.mutant}" for showing in missed for case in showing.cases]
     print("\n".join(sorted(failures)))
     print(f"{sum(map(len, wanted.values())) - len(failures)} passed, {len(failures)} failed")
     return 1 if failures else 0
