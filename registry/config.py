@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from registry.errors import OperatorError
-from registry.settings_file import read_bounded
+from registry.settings_file import PATIENCE, read_bounded
 from registry.units import (
     DAY,
     SECOND,
@@ -277,18 +277,19 @@ class _Sources:
         self.problems.append(f"{name} ({origin}): {reason}")
 
 
-def load(flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Loaded:
+def load(flags: Mapping[str, object], environ: Mapping[str, str] = os.environ, *, patience: float = PATIENCE) -> Loaded:
     """Settings from default < file < environment < flag; a flag that is None was not given.
 
-    The file is the flag `config` or REGISTRY_CONFIG. Every value is judged, also one that another outranks: it will
-    count as soon as the other is gone. Raises `OperatorError`: one line for all that is wrong.
+    The file is the flag `config` or REGISTRY_CONFIG; `patience`: seconds for a pipe to end. Every value is judged, also
+    one that another outranks: it will count as soon as the other is gone. Raises `OperatorError`: one line for all that
+    is wrong.
     """
     named, sources = _Sources(), _Sources()
     _from_environment(environ, named)
     _from_flags(flags, named)
     sources.problems = named.problems
     for file in named.given.pop(_CONFIG, [])[-1:]:
-        _from_file(file, sources)
+        _from_file(file, sources, patience)
     for name, entries in named.given.items():
         sources.given.setdefault(name, []).extend(entries)
     return _judged(sources)
@@ -344,12 +345,12 @@ def _from_environment(environ: Mapping[str, str], sources: _Sources) -> None:
             sources.add(name, value, origin)
 
 
-def _from_file(file: _Given, sources: _Sources) -> None:
+def _from_file(file: _Given, sources: _Sources, patience: float) -> None:
     import yaml  # costs a tenth of the start and is rarely needed
 
     path = Path(str(file.value))
     try:
-        loader = yaml.SafeLoader(read_bounded(path))
+        loader = yaml.SafeLoader(read_bounded(path, patience))
         node = loader.get_single_node()
         if node is None or node.tag == _NULL:
             return

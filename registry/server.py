@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -69,6 +70,9 @@ def serve(settings: Settings, reload: Callable[[], Settings] | None = None) -> i
     # They wait until there is somebody who hears them.
     signal.pthread_sigmask(signal.SIG_BLOCK, UNHEEDED)
     if settings.storage == MEMORY:
+        # From here on there is a folder that has to go.
+        for number in STOPS:
+            signal.signal(number, lambda *_: sys.exit(0))
         with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
             return start(settings.model_copy(update={"data": Path(folder)}), reload)
     return start(settings, reload)
@@ -315,11 +319,11 @@ async def live(app: App, settings: Settings, listening: socket.socket, place: Pl
     for number in UNHEEDED if alone else (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, unheeded)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, UNHEEDED)
-    await app.open()
     threads = Threads(THREADS, "body")
     # The first one now: later there may be none.
     threads.submit(int)
     loop.set_default_executor(threads)
+    await app.open()
     if place.supervisor is not None:
         # Its end of the pipe closes when it dies: workers that nobody watches over must not keep the port.
         loop.add_reader(place.supervisor, orphaned, place.supervisor, server)

@@ -13,7 +13,7 @@ PATIENCE = 10.0
 """Seconds that whoever writes into a pipe has until its end."""
 
 
-def read_bounded(path: Path) -> bytes:
+def read_bounded(path: Path, patience: float) -> bytes:
     """All of it. Raises `OSError` as reading does, `ValueError` for what does not end, and a pipe that says nothing.
 
     What writes into a pipe may have failed: nothing is no answer of it. So is a pipe that was read before, which
@@ -21,7 +21,7 @@ def read_bounded(path: Path) -> bytes:
     # To wait for one who writes into a pipe takes a descriptor: opening it would wait for ever.
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:
-        content = _until_end(fd)
+        content = _until_end(fd, patience)
         if not content and stat.S_ISFIFO(os.fstat(fd).st_mode):
             raise ValueError("nothing comes from the pipe: nobody writes into it, or it was read before")
         return content
@@ -29,15 +29,15 @@ def read_bounded(path: Path) -> bytes:
         os.close(fd)
 
 
-def _until_end(fd: int) -> bytes:
-    deadline = time.monotonic() + PATIENCE
+def _until_end(fd: int, patience: float) -> bytes:
+    deadline = time.monotonic() + patience
     ready = select.poll()
     ready.register(fd, select.POLLIN)
     content = b""
     while len(content) <= LARGEST:
         left = deadline - time.monotonic()
         if left <= 0 or not ready.poll(left * 1000):
-            raise ValueError(f"does not end within {PATIENCE:.0f} seconds")
+            raise ValueError(f"does not end within {patience:.0f} seconds")
         try:
             piece = os.read(fd, LARGEST)
         except BlockingIOError:

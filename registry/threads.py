@@ -15,8 +15,8 @@ class Threads(ThreadPoolExecutor):
     def _adjust_thread_count(self) -> None:
         try:
             super()._adjust_thread_count()
-        except RuntimeError:
-            if not self._threads:
+        except RuntimeError as error:
+            if not self._threads or not are_refused(error):
                 raise
 
 

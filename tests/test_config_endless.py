@@ -52,7 +52,9 @@ def test_a_pipe_is_read_to_its_end(pipe: str) -> None:
         ("$REGISTRY --config /dev/zero", "is larger than 1 MiB", 5),
         ("$REGISTRY --config <(true)", "nothing comes from the pipe", 5),
         ("$REGISTRY --config <(yes 'a: b')", "is larger than 1 MiB", 5),
-        ("sleep 30 | $REGISTRY --config /dev/stdin", "does not end within 10 seconds", 31),
+        pytest.param(
+            "sleep 13 | $REGISTRY --config /dev/stdin", "does not end within 10 seconds", 14, marks=pytest.mark.lengthy
+        ),
     ],
 )
 def test_what_has_no_end_is_told(given: str, reason: str, seconds: float) -> None:
@@ -63,6 +65,7 @@ def test_what_has_no_end_is_told(given: str, reason: str, seconds: float) -> Non
     assert reason in answer.stderr
 
 
+@pytest.mark.lengthy
 @pytest.mark.spec("SETTING-7")
 def test_a_pipe_with_a_name(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"

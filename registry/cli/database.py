@@ -1,14 +1,13 @@
 """`registry db`: the schema of the databases."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import unquote
 
 import typer
 
 from registry.cli.flags import SOURCES, given, settings_flags
 from registry.config import MEMORY, Loaded, Settings, load
+from registry.connection import sqlite_path
 from registry.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def _kept(loaded: Loaded) -> Settings:
 
 def _there(settings: Settings) -> None:
     """Raises `OperatorError` where no registry has its database: what does not exist is not behind."""
-    path = Path(unquote(settings.database_url.removeprefix("sqlite:///")))
+    path = sqlite_path(settings.database_url)
     try:
         if path.is_file():
             return

@@ -25,10 +25,11 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def serve(ctx: typer.Context, **flags: object) -> None:
     """Serve the registry until SIGTERM or SIGINT; then let running requests end."""
 
-    def read() -> Settings:
-        return load(given(ctx)).settings
-
-    settings = read()
+    settings = load(given(ctx)).settings
     from registry.server import serve as run
 
-    raise typer.Exit(run(settings, read))
+    def reload() -> Settings:
+        # Meanwhile nobody watches over the workers.
+        return load(given(ctx), patience=1.0).settings
+
+    raise typer.Exit(run(settings, reload))

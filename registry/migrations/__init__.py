@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from registry.config import MEMORY, Settings
-from registry.connection import connect, connect_to_read, sqlite_path
+from registry.connection import connect_to_read, sqlite_path
 from registry.errors import OperatorError
 from registry.files import make_folder
 
@@ -80,11 +80,12 @@ def upgrade(settings: Settings) -> None:
         _require(settings.database_url, "registry")
         return
     lines = {"registry": settings.database_url, "uploads": settings.uploads_url}
-    if all(revision(url) == HEADS[line] for line, url in lines.items()):
+    # All are judged before one is changed: there is no way back.
+    if [_looked_at(url, line) for line, url in lines.items()] == [HEADS[line] for line in lines]:
         return
     for line, url in lines.items():
         with alone(sqlite_path(url)):
-            found = revision(url)
+            found = _looked_at(url, line)
             if found is None:
                 _create(url, line)
             elif found != HEADS[line]:
@@ -101,15 +102,6 @@ def _require(url: str, line: str) -> None:
             f"the database {path} is at revision {found or 'none'}, this version of Holdfast needs {HEADS[line]}, and "
             "a read-only registry does not change it; run registry db upgrade"
         )
-
-
-def revision(url: str) -> str | None:
-    """The revision that a database is at. Raises `OperatorError`."""
-    path = sqlite_path(url)
-    if not path.exists():
-        return None
-    with closing(connect(path, PATIENCE, synchronous="NORMAL")) as connection:
-        return _revision(connection, path)
 
 
 def _revision(connection: sqlite3.Connection, path: Path) -> str | None:

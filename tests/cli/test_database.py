@@ -155,8 +155,28 @@ def test_no_tables_are_made_in_a_database_of_somebody_else(name: str, run: Run, 
         file.unlink()
     with closing(sqlite3.connect(tmp_path / name)) as database:
         database.execute("CREATE TABLE x (y)")
+    before = (tmp_path / name).read_bytes()
     for command in (["db", "current"], ["db", "upgrade"], ["serve", "--port", "0"]):
         message = told(run(*command, "--data", str(tmp_path)))
         assert message == f"{tmp_path}/{name} is no database of a registry: it has no tables of one"
     with closing(sqlite3.connect(tmp_path / name)) as database:
         assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("x",)]
+    assert (tmp_path / name).read_bytes() == before
+
+
+@pytest.mark.spec("SETTING-5")
+def test_an_older_database_beside_a_newer_one_stays_as_it_is(run: Run, tmp_path: Path) -> None:
+    """There is no way back from an upgrade that is given up halfway."""
+    run("db", "upgrade")
+    folder = tmp_path / "registry-data"
+    (folder / "registry.db").unlink()
+    config = Config()
+    config.set_main_option("script_location", str(migrations.FOLDER))
+    config.set_main_option("sqlalchemy.url", f"sqlite:///{folder}/registry.db")
+    alembic.command.upgrade(config, "registry_0001")
+    with closing(sqlite3.connect(folder / "uploads.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = 'uploads_9999'")
+    for command in (["db", "upgrade"], ["serve", "--port", "0"]):
+        assert "was made by a newer version of Holdfast" in told(run(*command))
+    with closing(sqlite3.connect(folder / "registry.db")) as database:
+        assert database.execute("SELECT version_num FROM alembic_version").fetchone() == ("registry_0001",)

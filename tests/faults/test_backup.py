@@ -126,6 +126,7 @@ def test_a_copy_made_while_everybody_pushes_is_whole(tmp_path: Path) -> None:
         assert [pusher.failure for pusher in pushers] == [None] * CLIENTS
         assert max(pusher.slowest for pusher in pushers) < 10
     assert sorted(path.name for path in backup.iterdir()) == ["blobs", "registry.db"]
+    assert not (backup / "blobs" / "_uploads").exists()
 
     restored.mkdir()
     shell(RESTORE, restored, backup)

@@ -113,3 +113,15 @@ def test_other_commands_end_by_signals(tmp_path: Path) -> None:
         process.send_signal(number)
         process.communicate(timeout=15)
         assert process.returncode != 0
+
+
+@pytest.mark.spec("OPERATE-15")
+@pytest.mark.parametrize("delay", DELAYS)
+def test_a_start_that_is_ended_leaves_no_folder(delay: float, tmp_path: Path) -> None:
+    """What a registry in memory keeps beside it."""
+    serve = [sys.executable, "-m", "registry", "serve", "--storage", "memory:", "--port", "0"]
+    process = subprocess.Popen(serve, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL)
+    time.sleep(0.3 + delay)
+    process.terminate()
+    assert process.wait(30) == 0
+    assert list(tmp_path.iterdir()) == []

@@ -276,7 +276,8 @@ def test_fork_fails(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_no_thread_for_a_start(count: int, tmp_path: Path) -> None:
     """For a user of its own, as the limit is one of users."""
-    alone = ["setpriv", "--reuid", "61235", "--regid", "61235", "--clear-groups"]
+    user = str(61235 + count)
+    alone = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"]
     alone += ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override", "prlimit", f"--nproc={count + 1}"]
     if os.getuid() != 0:
         pytest.skip("cannot be another user")
