@@ -61,8 +61,9 @@ def _connected(path: Path, patience: int, synchronous: str) -> sqlite3.Connectio
     return connection
 
 
-def connect_to_read(path: Path, patience: int) -> sqlite3.Connection:
-    """A connection that writes nothing and needs no leave to; it sees what other processes commit.
+def connect_to_read(path: Path, patience: int, *, make_room: bool = False) -> sqlite3.Connection:
+    """A connection that writes nothing and needs no leave to; it sees what other processes commit. The index of the log
+    is made where there is none: `make_room` gives it the room that is kept.
 
     On a disk that nobody can write to there is no index of the log: then there must be no log. Raises
     `OperatorError`."""
@@ -72,6 +73,8 @@ def connect_to_read(path: Path, patience: int) -> sqlite3.Connection:
         try:
             return _connected_to_read(path, patience, "mode=ro")
         except sqlite3.Error as error:
+            if make_room and code(error) in ROOMLESS and Reserve(path.parent).release():
+                return _connected_to_read(path, patience, "mode=ro")
             if os.access(path.parent, os.W_OK) or code(error) not in (*ROOMLESS, sqlite3.SQLITE_READONLY):
                 raise
             log = log_path(path)

@@ -42,11 +42,11 @@ def current(settings: Settings) -> list[Current]:
     return [Current(url, _looked_at(url, line), HEADS[line]) for line, url in lines.items()]
 
 
-def _looked_at(url: str, line: str) -> str | None:
+def _looked_at(url: str, line: str, *, make_room: bool = False) -> str | None:
     path = sqlite_path(url)
     if not path.exists():
         return None
-    with closing(connect_to_read(path, PATIENCE)) as connection:
+    with closing(connect_to_read(path, PATIENCE, make_room=make_room)) as connection:
         found = _revision(connection, path)
         if found is None:
             _not_of_somebody_else(connection, path)
@@ -81,11 +81,12 @@ def upgrade(settings: Settings) -> None:
         return
     lines = {"registry": settings.database_url, "uploads": settings.uploads_url}
     # All are judged before one is changed: there is no way back.
-    if [_looked_at(url, line) for line, url in lines.items()] == [HEADS[line] for line in lines]:
+    found_all = [_looked_at(url, line, make_room=True) for line, url in lines.items()]
+    if found_all == [HEADS[line] for line in lines]:
         return
     for line, url in lines.items():
         with alone(sqlite_path(url)):
-            found = _looked_at(url, line)
+            found = _looked_at(url, line, make_room=True)
             if found is None:
                 _create(url, line)
             elif found != HEADS[line]:

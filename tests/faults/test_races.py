@@ -40,7 +40,8 @@ def test_many_push_the_same_blob(size: int, server: Server, client: Client, crow
 
 
 def test_two_finish_one_session(client: Client, crowd: Crowd) -> None:
-    """One is told 201. The other finds no session any more (404), or one that is still busy (416)."""
+    """One is told 201. The other is, too, as the repository holds what it asks for (UPLOAD-61), or finds the session
+    busy (416)."""
     for _ in range(15):
         content = os.urandom(200_000)
         path = client.start("race/session")
@@ -51,8 +52,8 @@ def test_two_finish_one_session(client: Client, crowd: Crowd) -> None:
 
         answers = crowd.at_once([finish, finish])
         found = statuses(answers)
-        assert found[201] == 1, answers
-        assert set(found) <= {201, 404, 416}, answers
+        assert found[201] >= 1, answers
+        assert set(found) <= {201, 416}, answers
         assert client.get(f"/v2/race/session/blobs/{sha256(content)}").body == content
 
 
