@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 READY = re.compile(r'(?:listens on |"event":"listening".*"url":")(http://[^\s"]+)')
+IN_USE = "the port is taken"
 
 
 class Server:
@@ -36,7 +37,19 @@ class Server:
         self.url = ""
 
     def start(self, timeout: float = 30) -> "Server":
-        """Start it and wait until it serves; the port stays the same over restarts."""
+        """Start it and wait until it serves; the port stays the same over restarts.
+
+        Who else picks a port meanwhile may be given this one: then it is tried again."""
+        for _ in range(50):
+            if self._begin(timeout):
+                return self
+            time.sleep(0.2)
+        raise RuntimeError(f"the server did not start:\n{self.output}")
+
+    def _begin(self, timeout: float) -> bool:
+        """False: somebody else has the port."""
+        self.url = ""
+        said = len(self.output)
         program = [*self.under, sys.executable, "-m", "registry"]
         command = [*program, "serve", "--data", str(self.data), "--port", str(self.port)]
         self.process = subprocess.Popen(
@@ -52,9 +65,11 @@ class Server:
         self._reader.start()
         if not ready.wait(timeout) or not self.url:
             self.kill()
+            if self.port and IN_USE in self.output[said:]:
+                return False
             raise RuntimeError(f"the server did not start:\n{self.output}")
         self.port = int(self.url.rsplit(":", 1)[1])
-        return self
+        return True
 
     def _read(self, ready: threading.Event) -> None:
         assert self.process.stdout is not None
