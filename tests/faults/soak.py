@@ -83,6 +83,8 @@ class Process(Server):
         left, before = 0, ""
         for line in self.process.stdout:
             self.lines += 1
+            if not ready.is_set():
+                self.output += line  # Why it does not start, if it does not.
             if match := READY.search(line):
                 self.url = match[1]
                 ready.set()
