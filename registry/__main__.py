@@ -13,9 +13,9 @@ STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 def main() -> None:
     if sys.argv[1:2] == ["serve"]:
-        signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
         for number in STOPS:
             signal.signal(number, lambda *_: os._exit(0))
+        signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
     from registry.cli import main as run
 
     run()
