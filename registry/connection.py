@@ -10,6 +10,10 @@ from urllib.parse import quote, unquote
 from registry.errors import OperatorError, StorageFull, Unavailable
 from registry.reserve import Reserve
 
+OPENING = 10_000
+"""Milliseconds to wait, however patient a connection is later, for who reads a log again after a kill: the first of
+several processes that start."""
+
 LOG_KEPT = 8 * 1024 * 1024
 """Bytes to which a log is cut when it has been emptied: what is written over again need not be allocated."""
 
@@ -48,13 +52,13 @@ def _connected(path: Path, patience: int, synchronous: str) -> sqlite3.Connectio
     # Used by one thread at a time: the loop's, or the one that was started for it.
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
-        connection.execute(f"PRAGMA busy_timeout = {patience}")
+        connection.execute(f"PRAGMA busy_timeout = {OPENING}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute(f"PRAGMA journal_size_limit = {LOG_KEPT}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("PRAGMA foreign_keys = ON")
-        prepare(connection)
+        prepare(connection, patience)
     except sqlite3.Error:
         connection.close()
         raise
@@ -96,18 +100,20 @@ def _connected_to_read(path: Path, patience: int, how: str) -> sqlite3.Connectio
         cached_statements=256,
     )
     try:
-        connection.execute(f"PRAGMA busy_timeout = {patience}")
-        prepare(connection)
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        connection.execute(f"PRAGMA busy_timeout = {OPENING}")
+        prepare(connection, patience)
     except sqlite3.Error:
         connection.close()
         raise
     return connection
 
 
-def prepare(connection: sqlite3.Connection) -> None:
+def prepare(connection: sqlite3.Connection, patience: int) -> None:
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA cache_size = -8000")
+    # What is read first is what has to wait; after it the log's index is there.
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    connection.execute(f"PRAGMA busy_timeout = {patience}")
 
 
 @contextmanager
