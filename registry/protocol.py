@@ -14,12 +14,11 @@ from registry.answers import PLAIN, Kept, Key
 from registry.asgi import Registry
 from registry.chunked import ChunkedBody
 from registry.clock import http_date
-from registry.cycle import Cycle, goes_on, refusal
+from registry.cycle import JOINED, Cycle, goes_on, refusal
 from registry.errors import ClientGone, RegistryError, RequestInvalid
 from registry.head import CHUNKED, Head
 from registry.log import Line
 from registry.patience import Patient
-from registry.responses import LARGE
 from registry.tap import Tap, duplicate
 
 TAPPED_FROM = 256 * 1024
@@ -27,6 +26,9 @@ TAPPED_FROM = 256 * 1024
 
 TLS = b"\x16\x03"
 """What a client begins with that tries whether TLS is spoken here, as most do: nothing to warn of."""
+
+AT_ONCE = 512 * 1024
+"""Bytes of a kept answer that are given to the transport in one piece: a page of a list. It holds no copy of them."""
 
 BUFFERED = 256 * 1024
 """Bytes of a body that may wait for its reader before the client is made to wait."""
@@ -148,7 +150,7 @@ class Protocol(Patient):
         if reads and keep_alive and length == 0 and head.fields.keys() <= PLAIN and not self.flow.write_paused:
             steady = (head.method, head.url)
             kept = self.registry.answers.find(steady)
-            if kept is not None and kept.size <= LARGE:
+            if kept is not None and kept.size <= AT_ONCE:
                 self._answer_again(head.method, kept)
                 return
         scope: MutableMapping[str, Any] = {
@@ -190,9 +192,11 @@ class Protocol(Patient):
         app = self.registry.app
         started = time.perf_counter()
         request_id = app.next_request_id()
-        self.transport.write(
-            b"%bx-request-id: %b\r\ndate: %b\r\n\r\n%b" % (kept.head, request_id.encode(), http_date(), kept.body)
-        )
+        head = b"%bx-request-id: %b\r\ndate: %b\r\n\r\n" % (kept.head, request_id.encode(), http_date())
+        if kept.size <= JOINED:
+            self.transport.write(head + kept.body)
+        else:
+            self.transport.writelines([head, kept.body])
         if app.settings.log_requests:
             client = self.client[0] if self.client else ""
             duration = time.perf_counter() - started
