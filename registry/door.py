@@ -12,6 +12,7 @@ import errno
 import mmap
 import resource
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -93,6 +94,13 @@ def most_connections() -> int:
     return max(1, min(MOST, (soft - min(RESERVED, soft // 2)) // EACH))
 
 
+def in_backlog(listening: socket.socket) -> int:
+    """Clients that wait to be accepted (tcp(7): `tcpi_unacked` of a listening socket); 0 where it cannot be told."""
+    with suppress(OSError, struct.error):
+        return int(struct.unpack_from("I", listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64), 24)[0])
+    return 0
+
+
 class Crowd(set[Any]):
     """The connections of one worker, whose number the others see."""
 
@@ -131,20 +139,19 @@ class Crowd(set[Any]):
                 with self._alone(connection):
                     connection.expire(loop.time())
 
-    def dismiss(self, now: float, hurry: float = 0.0) -> int:
-        """Close some of those that are idle, longest first; how many. `now` in the loop's time.
+    def dismiss(self, now: float, most: int, hurry: float = 0.0) -> int:
+        """Close up to `most` of those that are idle, longest first, and those that are at nothing before those that
+        stall; how many. `now` in the loop's time.
 
         `hurry`: from 0 to 1, how little a client that stalls is waited for, as others wait for its place."""
         idle = []
         for connection in list(self):
             with self._alone(connection):
                 since = connection.idle_since(hurry)
-                if since is not None:
-                    idle.append((since, id(connection), connection))
-        resting = sorted(entry for entry in idle if now - entry[0] >= IDLE + hurry * (HURRIED_IDLE - IDLE))
-        # Several at once, as it takes a look at all to find them.
-        chosen = resting[: max(1, len(self) // 4)]
-        for _, _, connection in chosen:
+                if since is not None and now - since >= IDLE + hurry * (HURRIED_IDLE - IDLE):
+                    idle.append((connection.is_at_something, since, id(connection), connection))
+        chosen = sorted(idle)[:most]
+        for _, _, _, connection in chosen:
             with self._alone(connection):
                 connection.close_idle()
         return len(chosen)
@@ -175,8 +182,8 @@ class Door:
         self._entering: set[asyncio.Task[Any]] = set()
         self._later: asyncio.TimerHandle | None = None
         self._told: dict[str, float] = {}
-        self._full_since = self._full_at = float("-inf")
-        """Since when, and when last, all connections were taken without a second of rest."""
+        self._full_since: float | None = None
+        """Since when somebody has waited all the time, as all connections were taken."""
         self._loop.add_reader(listening, self._knock)
 
     def close(self) -> None:
@@ -212,7 +219,7 @@ class Door:
     def _accept(self) -> None:
         if len(self._crowd) + len(self._entering) >= self._most:
             hurry = self._hurry(self._loop.time())
-            if self._crowd.dismiss(self._loop.time(), hurry):
+            if self._crowd.dismiss(self._loop.time(), max(1, in_backlog(self._listening)), hurry):
                 self._wait(TURN)
             else:
                 self._wait(FULL * (1 - 0.9 * hurry))
@@ -224,10 +231,13 @@ class Door:
             return  # Another worker was first, or the client has left.
         except OSError as error:
             # Those that name the network's trouble are the client's (accept(2)): the next may do better.
-            dismissed = error.errno in EXHAUSTED and self._crowd.dismiss(self._loop.time())
+            most = max(1, in_backlog(self._listening))
+            dismissed = error.errno in EXHAUSTED and self._crowd.dismiss(self._loop.time(), most)
             self._wait(FULL if dismissed else PAUSE)
             self._tell("no more connections can be accepted for now", reason=error.strerror)
             return
+        if self._full_since is not None and in_backlog(self._listening) == 0:
+            self._full_since = None
         connection.setblocking(False)
         entering = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
         self._entering.add(entering)
@@ -235,9 +245,8 @@ class Door:
 
     def _hurry(self, now: float) -> float:
         """How much there is where all connections are taken: more from moment to moment, up to 1."""
-        if now - self._full_at > PAUSE:
+        if self._full_since is None:
             self._full_since = now
-        self._full_at = now
         return min((now - self._full_since) / CROWDED, 1.0)
 
     def _tell(self, event: str, **fields: object) -> None:

@@ -26,9 +26,6 @@ UNWANTED_PATIENCE = 30.0
 STALLED = 5.0
 """Seconds after which a client that is at something counts as one that rests, where there is no room for others."""
 
-LINGER = 5.0
-"""Seconds that a client that is still sending has to read the last answer."""
-
 STALLED_HEAD = 1.0
 """The same for a head: who has begun to ask goes on at once."""
 
@@ -37,6 +34,9 @@ HURRIED = 0.5
 
 HURRIED_HEAD = 0.0
 """`STALLED_HEAD` there: of who has waited, too, what he sent is there already."""
+
+LINGER = 5.0
+"""Seconds that a client that is still sending has to read the last answer."""
 
 
 class Patient(HttpToolsProtocol):
@@ -93,6 +93,12 @@ class Patient(HttpToolsProtocol):
         if self._left or self._chunks is not None:
             return self._answered + stalled
         return None if self._held else self._heard
+
+    @property
+    def is_at_something(self) -> bool:
+        """Whether a request has begun whose answer the client has not taken."""
+        rests = self.unanswered is None and not self._head.size and not self._left and self._chunks is None
+        return not (self._lingering or (rests and not self.transport.get_write_buffer_size()))
 
     def close_idle(self) -> None:
         """Let go of a client that `idle_since` tells of: one that is asked for a body is told, as it would be later."""

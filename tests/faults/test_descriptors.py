@@ -110,6 +110,29 @@ def test_a_newcomer_behind_many_that_stall(said: bytes, seconds: float, tmp_path
         newcomer.sendall(b"GET /v2/ HTTP/1.1\r\nHost: test\r\n\r\n")
         assert newcomer.recv(100).startswith(b"HTTP/1.1 200")
         assert time.monotonic() - begun < seconds
+        stack.close()
+        assert server.end() == 0
+
+
+@pytest.mark.spec("OPERATE-9")
+def test_who_pauses_beside_newcomers_that_rest(tmp_path: Path) -> None:
+    """One newcomer after the other finds all connections taken: those go that rest, not those that upload slowly."""
+    prefix = ["prlimit", "--nofile=64:64"]
+    flags = ("--workers", "1")
+    with launched(tmp_path / "data", *flags, stderr=subprocess.DEVNULL, prefix=prefix) as server, ExitStack() as stack:
+        with Client(server.url) as client:
+            paths = [client.start("few/app") for _ in range(6)]
+        slow = [stack.enter_context(Slow(server.url, "PATCH", path, 4000)) for path in paths]
+        for number in range(36):
+            if number % 9 == 0:
+                for each in slow:
+                    each.send(bytes(1000))
+            newcomer = stack.enter_context(open_socket(server.url))
+            newcomer.settimeout(5)
+            newcomer.sendall(b"GET /v2/ HTTP/1.1\r\nHost: test\r\n\r\n")
+            assert newcomer.recv(100).startswith(b"HTTP/1.1 200")
+            time.sleep(0.3)
+        assert [each.answer().status for each in slow] == [202] * 6
         assert server.end() == 0
 
 
