@@ -139,7 +139,7 @@ class Cycle:
             raise RuntimeError("the answer's body has another length than its head says")
         self._write(body)
         if more:
-            self._look_for_client()
+            self._look_for_client()  # Or what is written next would seem to be sent.
         else:
             if self._is_steady and "registry.steady" in message:
                 self.kept = self._to_keep(body, message["registry.steady"])
@@ -156,13 +156,13 @@ class Cycle:
                 raise ClientGone
             piece = kept.body[self.sent : self.sent + LARGE]
             self._write(piece)
-            self._look_for_client()
             self.sent += len(piece)
+            if self.sent < kept.size:
+                self._look_for_client()
         self._complete()
 
     def _look_for_client(self) -> None:
-        """Raises `ClientGone` where a write has just found that out, before the loop tells: what else is written to it
-        would seem to be sent."""
+        """Raises `ClientGone` where a write has just found that out, before the loop tells."""
         if self._transport.is_closing():
             raise ClientGone
 

@@ -181,16 +181,27 @@ def work(settings: Settings, listening: socket.socket, place: Place, ready: Call
     gc.freeze()
     gc.enable()
     give_back_large_pieces()
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(live(App(settings), settings, listening, place, ready))
+        runner.run(live(App(settings), settings, listening, place, ready))
     except RuntimeError as error:
         if are_refused(error):
             raise OperatorError("no thread can be started: the limit of processes is reached") from error
         raise
+    finally:
+        end(runner)
     # All is closed: an impatient second signal must not turn that into a failure.
     for number in (*STOPS, *UNHEEDED):
         signal.signal(number, signal.SIG_IGN)
+
+
+def end(runner: asyncio.Runner) -> None:
+    """Close the loop, which starts a thread to wait for the others: where there is none, nobody has to wait."""
+    try:
+        runner.close()
+    except RuntimeError as error:
+        if not are_refused(error):
+            raise
 
 
 def give_back_large_pieces() -> None:
@@ -324,16 +335,18 @@ async def live(app: App, settings: Settings, listening: socket.socket, place: Pl
     threads.submit(int)
     loop.set_default_executor(threads)
     await app.open()
-    if place.supervisor is not None:
-        # Its end of the pipe closes when it dies: workers that nobody watches over must not keep the port.
-        loop.add_reader(place.supervisor, orphaned, place.supervisor, server)
-    expiry = asyncio.create_task(place.crowd.expire(min(settings.send_timeout, settings.body_timeout)))
-    # Clients wait in the socket's queue already.
-    ready()
     try:
-        await server.serve(sockets=[listening])
+        if place.supervisor is not None:
+            # Its end of the pipe closes when it dies: workers that nobody watches over must not keep the port.
+            loop.add_reader(place.supervisor, orphaned, place.supervisor, server)
+        expiry = asyncio.create_task(place.crowd.expire(min(settings.send_timeout, settings.body_timeout)))
+        # Clients wait in the socket's queue already.
+        ready()
+        try:
+            await server.serve(sockets=[listening])
+        finally:
+            expiry.cancel()
     finally:
-        expiry.cancel()
         await app.close()
 
 

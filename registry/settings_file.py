@@ -37,7 +37,7 @@ def _until_end(fd: int, patience: float) -> bytes:
     while len(content) <= LARGEST:
         left = deadline - time.monotonic()
         if left <= 0 or not ready.poll(left * 1000):
-            raise ValueError(f"does not end within {patience:.0f} seconds")
+            raise ValueError(f"does not end within {patience:.0f} second{'s'[: patience != 1]}")
         try:
             piece = os.read(fd, LARGEST)
         except BlockingIOError:

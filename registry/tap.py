@@ -11,6 +11,7 @@ import select
 import socket
 import struct
 import termios
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -21,8 +22,8 @@ from registry.files import ended
 BLOCK = 1024 * 1024
 """Bytes that are read at a time, and the memory that a body takes."""
 
-HOP = 64 * 1024 * 1024
-"""Bytes after which a thread comes back to the loop, which may have been told to stop."""
+TURN = 0.5
+"""Seconds after which a thread comes back to the loop: others may wait for one, or the registry be told to stop."""
 
 DRY = 20
 """Milliseconds that a thread waits for a client before it leaves that to the loop."""
@@ -99,9 +100,9 @@ class Tap:
         buffer = memoryview(bytearray(min(BLOCK, self._left)))
         ready = select.poll()
         ready.register(plug, select.POLLIN)
-        stop = max(self._left - HOP, 0)
+        until = time.monotonic() + TURN
         self._since = WORTH
-        while self._left > stop and not self._gone:
+        while self._left and not self._gone and time.monotonic() < until:
             filled, dry = self._fill(plug, ready, buffer[: min(len(buffer), self._left)])
             if filled:
                 self._left -= filled

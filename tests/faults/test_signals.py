@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack
 from functools import partial
@@ -251,6 +252,29 @@ def test_sighup_again_and_again(tmp_path: Path) -> None:
         assert soon(lambda: len(server.workers()) == 2 and not set(before) & set(server.workers()))
 
 
+@pytest.mark.spec("SETTING-7")
+def test_sighup_with_a_pipe_that_says_nothing(tmp_path: Path) -> None:
+    """Settings stay, the workers serve meanwhile, and an end that comes meanwhile waits a second at most."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = threading.Thread(target=pipe.write_text, args=["page_limit: 77\n"])
+    writing.start()
+    with running(tmp_path / "data", "--workers", "2", "--config", str(pipe)) as server:
+        writing.join()
+        silent = os.open(pipe, os.O_RDWR)
+        server.process.send_signal(signal.SIGHUP)
+        with Client(server.url) as client:
+            assert client.get("/v2/").status == 200
+        assert server.wait_for_output("does not end within 1 second")
+        assert server.wait_for_output("settings stay as they are")
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        begun = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begun < 3
+        os.close(silent)
+
+
 # Workers that cannot be had
 
 
@@ -305,6 +329,38 @@ def test_threads_are_refused_while_it_serves(data: Path, tmp_path: Path) -> None
         assert server.end() == 0
     assert " 500 " not in log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.spec("OPERATE-17")
+def test_one_thread_for_all(data: Path, tmp_path: Path) -> None:
+    """Uploads that go on without a pause, and are not fast, take turns with what else needs the thread."""
+    log = tmp_path / "log"
+    with log.open("wb") as written, launched(data, "--workers", "1", stderr=written, prefix=BOUND) as server:
+        limit(server.process.pid, "nproc", 1)
+        with Client(server.url) as client:
+            paths = [client.start("few/app") for _ in range(3)]
+        stopping = threading.Event()
+
+        def upload(path: str) -> None:
+            with Slow(server.url, "PATCH", path, 1 << 30) as slow:
+                while not stopping.wait(0.015):
+                    slow.send(bytes(200_000))
+
+        uploading = [threading.Thread(target=upload, args=[path]) for path in paths]
+        for each in uploading:
+            each.start()
+        time.sleep(0.5)
+        waits = []
+        with Client(server.url) as client:
+            for _ in range(3):
+                begun = time.monotonic()
+                client.push("few/app", os.urandom(3_000_000))
+                waits.append(time.monotonic() - begun)
+        stopping.set()
+        for each in uploading:
+            each.join()
+        assert max(waits) < 5, waits
+        assert server.end() == 0
 
 
 @pytest.mark.spec("OPERATE-8")
