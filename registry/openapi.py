@@ -161,6 +161,7 @@ SESSION = ("Location", "Range", "Docker-Upload-UUID")
 BLOB = (*CONTENT, "Accept-Ranges")
 CREATED = ("Location", "Docker-Content-Digest")
 CHUNK = (e.UploadUnknown, e.UploadInvalid, e.ChunkOutOfOrder, e.SizeInvalid, e.RequestTimeout)
+CONDITIONS = ("If-Match", "If-None-Match")
 RANGED = (e.RangeNotSatisfiable, e.TooManyRanges)
 
 # By method and name of the route. HEAD is GET without a body, also here.
@@ -169,13 +170,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "manifest"): Operation(
         "Get a manifest, byte for byte as it was pushed",
         {200: Answer("The manifest.", CONTENT, MANIFEST, "Manifest"), 304: Answer("The client has it.", CONTENT)},
-        ("If-None-Match",),
-        (e.ManifestUnknown,),
+        CONDITIONS,
+        (e.ManifestUnknown, e.PreconditionFailed),
     ),
     ("PUT", "manifest"): Operation(
         "Push a manifest and let tags point to it",
         {201: Answer("It is stored.", (*CREATED, "OCI-Subject", "OCI-Tag"))},
-        ("tag", "If-Match", "If-None-Match"),
+        ("tag", *CONDITIONS),
         (
             *(e.ManifestInvalid, e.TagInvalid, e.DigestInvalid, e.DigestMalformed, e.ManifestBlobUnknown),
             *(e.ParameterInvalid, e.PreconditionFailed, e.ManifestTooLarge, e.TooManyTags, e.RequestTimeout),
@@ -185,7 +186,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("DELETE", "manifest"): Operation(
         "Delete a tag, or a manifest and all its tags",
         {202: Answer("It is gone.")},
-        ("If-Match", "If-None-Match"),
+        CONDITIONS,
         (e.ManifestUnknown, e.PreconditionFailed),
     ),
     ("POST", "uploads"): Operation(
@@ -225,13 +226,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
             206: Answer("The parts asked for.", (*BLOB, "Location", "Content-Range"), (OCTETS, "multipart/byteranges")),
             304: Answer("The client has it.", BLOB),
         },
-        ("Range", "If-Range", "If-Match", "If-None-Match"),
+        ("Range", "If-Range", *CONDITIONS),
         (e.BlobUnknown, e.DigestMalformed, e.PreconditionFailed, *RANGED),
     ),
     ("DELETE", "blob"): Operation(
         "Take a blob from the repository",
         {202: Answer("It is gone.")},
-        ("If-Match", "If-None-Match"),
+        CONDITIONS,
         (e.BlobUnknown, e.DigestMalformed, e.PreconditionFailed),
     ),
     ("GET", "tags"): Operation(
@@ -305,6 +306,12 @@ def operation(row: Row) -> Json:
     # RFC 9110: ranges are for GET alone.
     answers = {status: answer for status, answer in told.answers.items() if not (head and status == 206)}
     failures = [*ANYWHERE, *(error for error in told.errors if not (head and error in RANGED))]
+    if not row.tagged:
+        # Conditions are looked at everywhere; `If-None-Match: *` alone can fail (RFC 9110 section 13.1.2).
+        failures.append(e.PreconditionFailed)
+        if row.method in ("GET", "HEAD"):
+            there = next(iter(answers.values()))
+            answers[304] = Answer("`If-None-Match: *` was sent, and it is there.", there.headers)
     failures += IN_REPOSITORY if "{name" in row.path else ()
     failures += BY_SETTING.get(row.action, ())
     responses = {status: success(answer, head) for status, answer in answers.items()}
@@ -330,6 +337,7 @@ def parameters(row: Row, told: Operation) -> list[Json]:
         schema = REFERENCES.get(row.name)
         found.append(in_path("reference", ref("schemas", schema) if schema else {"type": "string", "format": "uuid"}))
     wanted = [name for name in told.parameters if row.method != "HEAD" or name not in ("Range", "If-Range")]
+    wanted += () if row.tagged else CONDITIONS
     return found + [ref("parameters", name) for name in wanted]
 
 

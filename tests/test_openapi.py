@@ -57,6 +57,15 @@ def test_head_is_get_without_a_body() -> None:
             assert set(told["responses"]) <= set(found["GET", path]["responses"])
 
 
+@pytest.mark.spec("CONNECTION-16")
+def test_conditions_may_be_sent_with_every_request() -> None:
+    for (method, path), told in operations().items():
+        sent = {parameter["$ref"].rpartition("/")[2] for parameter in told["parameters"] if "$ref" in parameter}
+        assert {"If-Match", "If-None-Match"} <= sent, (method, path)
+        assert "412" in told["responses"], (method, path)
+        assert ("304" in told["responses"]) == (method in ("GET", "HEAD")), (method, path)
+
+
 def test_every_error_has_a_code_of_the_list() -> None:
     raised = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, RegistryError)]
     assert len(raised) > 20

@@ -32,7 +32,7 @@ class Pusher(threading.Thread):
     def __init__(self, url: str, number: int) -> None:
         super().__init__()
         self.url = url
-        self.name = f"backup/{number}"
+        self.repository = f"backup/{number}"
         self.dice = random.Random(number)
         self.kept: dict[str, str] = {}
         """Tags that were acknowledged, and that are never touched again."""
@@ -52,9 +52,9 @@ class Pusher(threading.Thread):
 
     def push(self, http: httpx.Client, tag: str) -> None:
         begun = time.monotonic()
-        manifest, digest = push_image(http, self.name, tag, size=self.dice.choice(SIZES))
-        url = f"/v2/{self.name}/manifests"
-        assert put_manifest(http, self.name, "latest", manifest).status_code == 201
+        manifest, digest = push_image(http, self.repository, tag, size=self.dice.choice(SIZES))
+        url = f"/v2/{self.repository}/manifests"
+        assert put_manifest(http, self.repository, "latest", manifest).status_code == 201
         chance = self.dice.random()
         if chance < 0.2:
             assert http.delete(f"{url}/{tag}").status_code == 202
@@ -91,8 +91,15 @@ def pulled(http: httpx.Client) -> dict[str, str]:
 def backed_up(server: Server, backup: Path, pushers: list[Pusher]) -> dict[str, str]:
     """Make a backup while they push; what was acknowledged before it began."""
     before = [len(pusher.kept) for pusher in pushers]
-    wait_until(lambda: all(len(pusher.kept) > had + 5 for pusher, had in zip(pushers, before, strict=True)))
-    acknowledged = {f"{pusher.name}:{tag}": digest for pusher in pushers for tag, digest in pusher.kept.copy().items()}
+
+    def all_went_on() -> bool:
+        assert [pusher.failure for pusher in pushers] == [None] * CLIENTS
+        return all(len(pusher.kept) > had + 5 for pusher, had in zip(pushers, before, strict=True))
+
+    wait_until(all_went_on)
+    acknowledged = {
+        f"{pusher.repository}:{tag}": digest for pusher in pushers for tag, digest in pusher.kept.copy().items()
+    }
     shell(BACKUP, server.data, backup)
     return acknowledged
 
