@@ -22,8 +22,13 @@ DESCRIPTION = """Tests whether a registry does what the OCI distribution specifi
 
 Exit status: 0 all passed or skipped, 1 failures, 2 could not run or could not judge."""
 
-EPILOG = f"""also: {PROGRAM} compare A.json B.json …   several registries side by side
-      {PROGRAM} driver TARGET              test a storage driver
+EPILOG = f"""examples:
+  {PROGRAM} http://localhost:5000 --level dev
+  {PROGRAM} https://user:password@registry.example.org --html report.html --json report.json
+  {PROGRAM} --explain R-075                    what a requirement says, and what tests it
+  {PROGRAM} compare a.json b.json --html c.html  several registries side by side
+  {PROGRAM} driver file:///tmp/blobs            test a storage driver
+
 Options may be given by the variables in brackets. The official suite's OCI_… variables are understood too."""
 
 
@@ -50,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read has seen enough; nothing more can be written, not even by the interpreter when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return complain(f"cannot write to {error.filename or 'standard output'}: {error.strerror}")
 
 
 def complain(message: str) -> int:
@@ -151,7 +159,12 @@ def enumerate_cases(cases: Sequence[Case], disabled: Callable[[Case], str]) -> i
 
 def compare(words: Sequence[str]) -> int:
     """Several runs side by side."""
-    parser = Parser(f"{PROGRAM} compare", description="Puts JSON reports side by side.", allow_abbrev=False)
+    parser = Parser(
+        f"{PROGRAM} compare",
+        description="Puts JSON reports side by side.",
+        epilog=f"example: {PROGRAM} compare ours.json theirs.json --name ours --name theirs --html both.html",
+        allow_abbrev=False,
+    )
     parser.add_argument("reports", nargs="+", metavar="REPORT.json", type=Path)
     parser.add_argument("--name", action="append", help="what a registry is called, in the order of the reports")
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the table as Markdown")
@@ -184,7 +197,10 @@ def driver(words: Sequence[str]) -> int:
     wanted = ("only", "timeout", "seed", *settings.REPORTS, "report-dir")
     options = [option for option in settings.OPTIONS if option.name in wanted and option.name != "seed"]
     parser = Parser(
-        f"{PROGRAM} driver", description="Tests whether a storage driver keeps the contract.", allow_abbrev=False
+        f"{PROGRAM} driver",
+        description="Tests whether a storage driver keeps the contract.",
+        epilog=f"example: {PROGRAM} driver mystore.drivers:make_driver --json report.json",
+        allow_abbrev=False,
     )
     parser.add_argument("target", metavar="TARGET", help="file:///FOLDER, memory: or package.module:factory")
     settings.add_options(parser, options)

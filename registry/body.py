@@ -6,6 +6,7 @@ from typing import Any
 
 from registry.errors import BodyStalled, ClientGone, RegistryError
 from registry.files import ended
+from registry.names import LARGEST_NUMBER
 from registry.tap import Sink, Tap
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -46,7 +47,8 @@ class RequestBody:
         """All of it. Raises `beyond` as soon as it is known to be longer than `limit` bytes, and `ClientGone`, after
         which `blocks` and `pour` have what came."""
         if limit is not None and self.length is not None and self.length > limit:
-            raise beyond(f"{self.length} bytes; the limit is {limit}")
+            stated = f"{self.length} bytes; " if self.length < LARGEST_NUMBER else ""
+            raise beyond(f"{stated}the limit is {limit}{'' if stated else ' bytes'}")
         pieces: list[bytes] = []
         size = 0
         try:

@@ -5,6 +5,10 @@ from typing import NamedTuple
 
 from registry.errors import PreconditionFailed
 
+_TAG = r'(?:W/)?(?:"[^"]*"|[A-Za-z0-9+._-]+:[A-Za-z0-9=_-]+)'
+_LIST = re.compile(rf"\*|[ \t,]*{_TAG}(?:[ \t]*,(?:[ \t]*{_TAG})?)*[ \t]*")
+"""A list of tags (RFC 9110 section 5.6.1), with quotes or, for a digest, without."""
+
 _ETAG = re.compile(r'(W/)?"([^"]*)"|([^\s,"]+)')
 
 
@@ -13,9 +17,12 @@ def etag(digest: str) -> str:
 
 
 def parse_etags(text: str, *, strong: bool = False) -> frozenset[str]:
-    """The tags of an `If-Match` or `If-None-Match`, without quotes; bare ones count, `*` stands for itself.
+    """The tags of an `If-Match` or `If-None-Match`, without quotes; `*` stands for itself.
 
-    Weak ones count unless only `strong` ones may (RFC 9110 section 13.1.1: in `If-Match`)."""
+    Weak ones count unless only `strong` ones may (RFC 9110 section 13.1.1: in `If-Match`); bare ones do. What guards
+    against lost updates must not be guessed: a list in `If-Match` that is none names nothing."""
+    if strong and _LIST.fullmatch(text.strip()) is None:
+        return frozenset()
     # In quotes a star is a tag like any other, which nothing here has.
     return frozenset(
         quoted or bare

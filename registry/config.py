@@ -82,7 +82,9 @@ class Settings(BaseModel):
         description="Where blobs are kept: file:///PATH, or memory:. By default the folder blobs in the data folder.",
     )
     database: Annotated[str | None, Metavar("URL")] = Field(
-        default=None, description="Where facts are kept: sqlite:///PATH. By default registry.db in the data folder."
+        default=None,
+        description="Where facts are kept: sqlite:////PATH, and open uploads beside. "
+        "By default registry.db in the data folder.",
     )
     workers: int | None = Field(
         default=None, ge=1, le=64, description="Processes that serve. By default one for each core, at most 4."
@@ -168,9 +170,11 @@ class Settings(BaseModel):
                 raise ValueError("would outlive the blobs that it describes: storage is memory:")
             scheme, _, path = value.partition(":///")
             if scheme != "sqlite":
-                raise ValueError("is not a database supported: sqlite:///PATH is")
+                raise ValueError("is not a database supported: sqlite:////PATH is")
             if not _plain(path) or path == ":memory:":
                 raise ValueError("must be sqlite:/// and the path of a file, with %3F for ? and %23 for #")
+            if not path.startswith("/"):
+                raise ValueError(f"is relative: sqlite:////{path} is the absolute path, with four slashes")
             if Path(unquote(path)).name == "uploads.db":
                 raise ValueError("has the name of the file that keeps open uploads")
         return value
@@ -355,7 +359,7 @@ def _from_file(file: _Given, sources: _Sources, patience: float) -> None:
         if node is None or node.tag == _NULL:
             return
         if not isinstance(node, yaml.MappingNode):
-            sources.problems.append(f"{path}: holds no mapping of settings to values")
+            sources.problems.append(f"{path}: holds no mapping of settings to values, such as port: 5001")
             return
         for key, value in node.value:
             _from_line(loader, key, value, f"{path} line {key.start_mark.line + 1}", sources)
@@ -405,6 +409,7 @@ def _described(error: ValidationError, given: Mapping[str, _Given]) -> Iterator[
         name = str(problem["loc"][0])
         origin = given[name].origin if name in given else "default"
         reason = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        reason = "is no whole number" if problem["type"] in ("int_parsing", "int_from_float") else reason
         value = given[name].value if name in given and len(problem["loc"]) == 1 else problem["input"]
         yield name, f"{name} ({origin}): {_brief(value)} {reason}"
 

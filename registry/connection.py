@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,10 +35,28 @@ def log_path(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a file of that name. Raises `OperatorError` for what is none, such as a pipe: opening that, or
+    what SQLite keeps beside it, would wait for ever."""
+    found = False
+    for each in (path, log_path(path), path.with_name(path.name + "-shm"), path.with_name(path.name + "-journal")):
+        try:
+            mode = each.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise OperatorError(f"cannot use the database {path}: {error.strerror}") from error
+        if not stat.S_ISREG(mode):
+            raise OperatorError(f"cannot use the database {path}: {each.name} is no file")
+        found = found or each == path
+    return found
+
+
 def connect(path: Path, patience: int, *, synchronous: str) -> sqlite3.Connection:
     """A connection in write-ahead mode that leaves transactions, and copying the log, to its user.
 
     `patience`: milliseconds that it waits for another process. Raises `OperatorError`."""
+    is_there(path)
     with told(path):
         try:
             return _connected(path, patience, synchronous)
@@ -71,7 +90,7 @@ def connect_to_read(path: Path, patience: int, *, make_room: bool = False) -> sq
 
     On a disk that nobody can write to there is no index of the log: then there must be no log. Raises
     `OperatorError`."""
-    if not path.exists():
+    if not is_there(path):
         raise OperatorError(f"there is no database {path}: a read-only registry makes none")
     with told(path):
         try:

@@ -51,10 +51,26 @@ def sync_folder(folder: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """Make the folder and those above it, under names that survive a power cut."""
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    made = [each for each in (folder, *folder.parents) if not os.path.exists(each)]
     folder.mkdir(parents=True, exist_ok=True)
     for each in made:
         sync_folder(each.parent)
+
+
+def unwritable(error: OSError) -> str:
+    """Why a folder cannot be made or written to, and what to do."""
+    match error.errno:
+        case errno.EEXIST | errno.ENOTDIR:
+            return "what has that name is no folder; choose another --data"
+        case errno.EACCES | errno.EPERM:
+            return "Permission denied; choose another --data, or let it belong to the user that this runs as"
+        case errno.ENAMETOOLONG:
+            return "the name is too long; choose another --data"
+        case errno.ELOOP:
+            return "a symbolic link leads nowhere; choose another --data"
+        case errno.EROFS:
+            return "Read-only file system; serve it with --read-only, or choose another --data"
+    return str(error.strerror or error)
 
 
 def push_out(fd: int) -> None:

@@ -47,6 +47,8 @@ class Head:
         self.keep_alive = False
         self._tail = b""
         """The last bytes that came, in which the end may begin."""
+        self._first = b""
+        """The first bytes of one that is not complete, or cannot be read."""
         self._blank_lines = 0
         self._complete = False
         self._host = b""
@@ -80,10 +82,12 @@ class Head:
             # A client that would like to upgrade goes on in HTTP/1.1, but the parser would not.
             upgrade = True
         except httptools.HttpParserError as error:
+            self._note(piece)
             raise RequestInvalid from error
         if len(self.headers) > MOST_HEADERS:
             raise HeadersTooLarge(f"the limit is {MOST_HEADERS} lines")
         if not self._complete:
+            self._note(piece)
             self._tail = (self._tail + piece[-3:])[-3:]
             if end >= 0:
                 self._blank_lines += 1
@@ -105,8 +109,12 @@ class Head:
 
     @property
     def method_so_far(self) -> str:
-        """That of the head that is coming, as far as it is known, or of the last one."""
-        return self._parser.get_method().decode("ascii", "replace") if self.size else self.method
+        """That of the head that is coming, or of the last one; empty where it cannot be told."""
+        if not self.size:
+            return self.method
+        # Until it knows one the parser tells another.
+        method: bytes = self._parser.get_method()
+        return method.decode("ascii") if self._first.lstrip(b"\r\n").startswith(method + b" ") else ""
 
     @property
     def expects_continue(self) -> bool:
@@ -149,6 +157,9 @@ class Head:
         scope["path"] = unquote(path) if "%" in path else path
         scope["raw_path"] = raw_path
         scope["query_string"] = query
+
+    def _note(self, piece: bytes) -> None:
+        self._first = (piece if self.size == len(piece) else self._first + piece)[: MOST_BLANK_LINES * 2 + 8]
 
     def _check(self) -> None:
         """Raises `RequestInvalid` for a request that this server cannot be the one to answer."""

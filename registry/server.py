@@ -57,6 +57,11 @@ SAVING_IN_HASTE = 0.5
 
 UNHEEDED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
+NO_PORT = {
+    errno.EADDRINUSE: "the port is taken; stop what uses it, or choose another --port",
+    errno.EACCES: "Permission denied; ports below 1024 are the system's, choose another --port",
+}
+
 AT_START = ("data", "storage", "database", "host", "port", "workers", "log_format", "read_only")
 """Settings that only a start reads."""
 
@@ -131,11 +136,9 @@ def renewed(current: Settings, reload: Callable[[], Settings] | None) -> Setting
         return None
     changed = [name for name in Settings.model_fields if getattr(read, name) != getattr(current, name)]
     taken = {name: getattr(read, name) for name in changed if name not in AT_START}
-    events.info(
-        "settings read again; workers are replaced one after the other",
-        changed=list(taken),
-        only_at_start=[name for name in changed if name in AT_START],
-    )
+    events.info("settings read again; workers are replaced one after the other", changed=list(taken))
+    if only_at_start := [name for name in changed if name in AT_START]:
+        events.warning("settings that only a restart takes up", only_at_start=only_at_start)
     return current.model_copy(update=taken)
 
 
@@ -148,15 +151,15 @@ def listen(settings: Settings) -> socket.socket:
         family, kind, protocol, _, address = addresses[0]
         listening = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise OperatorError(f"cannot listen on {settings.host}: {error.strerror or error}") from error
+        with_port = "; the port is told by --port" if settings.host.count(":") == 1 else ""
+        raise OperatorError(f"cannot listen on {settings.host}: {error.strerror or error}{with_port}") from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
-        taken = error.errno == errno.EADDRINUSE
-        reason = "the port is taken; stop what uses it, or choose another --port" if taken else error.strerror
+        reason = NO_PORT.get(error.errno or 0, error.strerror)
         raise OperatorError(f"cannot listen on {settings.host} port {settings.port}: {reason}") from error
     listening.setblocking(False)
     return listening
@@ -168,12 +171,25 @@ def announce(settings: Settings, listening: socket.socket) -> None:
     url = f"http://{host}:{listening.getsockname()[1]}"
     count = settings.worker_count
     if settings.log_format == "json":
-        told = {"event": "listening", "version": __version__, "url": url, "workers": count}
+        told = {"time": log.timestamp(), "event": "listening", "version": __version__, "url": url, "workers": count}
         line = orjson.dumps(told | {"storage": settings.storage_url, "database": settings.database_url}).decode()
     else:
-        kept = "memory only" if settings.storage == MEMORY else settings.data.absolute()
-        line = f"Holdfast {__version__} listens on {url} with {count} worker{'s'[: count - 1]}; data: {kept}"
+        line = f"Holdfast {__version__} listens on {url} with {count} worker{'s'[: count - 1]}; {kept(settings)}"
     stream.write_now(1, stream.encoded(line + "\n"))
+
+
+def kept(settings: Settings) -> str:
+    """Where everything is, for the eye: what is not in the data folder is told apart."""
+    if settings.storage == MEMORY:
+        return "data: memory only"
+    places = {}
+    if settings.storage is None or settings.database is None:
+        places["data"] = str(settings.data.absolute())
+    if settings.storage is not None:
+        places["storage"] = settings.storage_url
+    if settings.database is not None:
+        places["database"] = settings.database_url
+    return ", ".join(f"{name}: {place}" for name, place in places.items())
 
 
 def work(settings: Settings, listening: socket.socket, place: Place, ready: Callable[[], None]) -> None:

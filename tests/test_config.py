@@ -65,7 +65,7 @@ def test_no_file_is_read_that_was_not_named(write: Write, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_every_setting_comes_from_every_source(name: str, write: Write) -> None:
     text = {
-        "host": "::1", "port": "81", "data": "elsewhere", "storage": "file:///srv/blobs", "database": "sqlite:///facts.db",
+        "host": "::1", "port": "81", "data": "elsewhere", "storage": "file:///srv/blobs", "database": "sqlite:////facts.db",
         "workers": "3", "log_format": "json", "public_url": "https://registry.test/prefix",
         "trusted_proxy": "10.0.0.0/8,fd00::/8", "upload_expiry": "2h", "manifest_limit": "1MiB",
         "manifest_types": "application/vnd.one+json,application/vnd.two", "page_limit": "7", "drain_timeout": "5s",
@@ -182,7 +182,7 @@ def test_everything_stands_in_the_data_folder(tmp_path: Path, monkeypatch: pytes
 
 def test_open_uploads_stand_beside_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = load({"database": "sqlite:///sql/facts.db", "storage": "file:///srv/blobs"}, {}).settings
+    settings = load({"database": f"sqlite:///{tmp_path}/sql/facts.db", "storage": "file:///srv/blobs"}, {}).settings
     assert settings.storage_url == "file:///srv/blobs"
     assert settings.database_url == f"sqlite:///{tmp_path}/sql/facts.db"
     assert settings.uploads_url == f"sqlite:///{tmp_path}/sql/uploads.db"
@@ -231,7 +231,7 @@ def test_clients_are_waited_for_as_long_as_slow_sources_need() -> None:
 ILL_FORMED = [
     ("host", "", "'' is empty"),
     ("host", "a\nb", r"'a\nb' holds characters"),
-    ("port", "x", "'x' should be a valid integer"),
+    ("port", "x", "'x' is no whole number"),
     ("port", "65536", "less than or equal to 65535"),
     ("port", "-1", "greater than or equal to 0"),
     ("port", True, "True is true or false"),
@@ -243,9 +243,10 @@ ILL_FORMED = [
     ("storage", "file://srv/blobs", "absolute path"),
     ("storage", "file:///srv?x", "%3F for ?"),
     ("storage", "file:///srv%00", "must be file:///"),
-    ("database", "postgresql://host/name", "sqlite:///PATH is"),
-    ("database", "registry.db", "sqlite:///PATH is"),
+    ("database", "postgresql://host/name", "sqlite:////PATH is"),
+    ("database", "registry.db", "sqlite:////PATH is"),
     ("database", "sqlite:///", "the path of a file"),
+    ("database", "sqlite:///facts.db", "sqlite:////facts.db is the absolute path"),
     ("database", "sqlite:///:memory:", "the path of a file"),
     ("database", "sqlite:////srv/uploads.db", "the file that keeps open uploads"),
     ("workers", "0", "greater than or equal to 1"),
@@ -343,7 +344,7 @@ def test_all_problems_are_told_at_once(write: Write) -> None:
         f"prot ({file} line 1): unknown setting, did you mean port?",
         f"host ({file} line 2): ['a'] should be a valid string",
         "port (environment REGISTRY_PORT): '99999' should be less than or equal to 65535",
-        "workers (flag --workers): 'no' should be a valid integer, unable to parse string as an integer",
+        "workers (flag --workers): 'no' is no whole number",
     ]
 
 
@@ -352,7 +353,7 @@ def test_the_value_that_is_outranked_is_judged_too(write: Write) -> None:
     file = write("port: here\nupload_expiry: 3\ncors_origins: [x]\n")
     environ = {"REGISTRY_CONFIG": str(file), "REGISTRY_PORT": "there", "REGISTRY_UPLOAD_EXPIRY": "1d"}
     flags = {"port": "5001", "cors_origins": ["https://ui.example.org"]}
-    integer = "should be a valid integer, unable to parse string as an integer"
+    integer = "is no whole number"
     told = refusal(flags, environ).split("; ")
     assert told[0] == f"port ({file} line 1): 'here' {integer}"
     assert told[1] == f"port (environment REGISTRY_PORT): 'there' {integer}"
@@ -382,7 +383,7 @@ def test_what_is_outranked_is_judged_by_itself() -> None:
 @pytest.mark.spec("SETTING-2")
 def test_a_flag_that_is_given_twice_is_judged_twice_and_the_last_one_counts() -> None:
     assert load({"port": ["1", "2"]}, {}).settings.port == 2
-    assert refusal({"port": ["x", "2"]}, {}).startswith("port (flag --port): 'x' should be")
+    assert refusal({"port": ["x", "2"]}, {}).startswith("port (flag --port): 'x' is no")
 
 
 @pytest.mark.spec("SETTING-4")

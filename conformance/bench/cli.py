@@ -75,6 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read has seen enough; nothing more can be written, not even by the interpreter when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return complain(f"cannot write to {error.filename or 'standard output'}: {error.strerror}")
 
 
 def complain(message: str) -> int:
@@ -147,7 +150,12 @@ def run(words: Sequence[str]) -> int:
 
 def compare(words: Sequence[str]) -> int:
     """Two runs, before and after."""
-    parser = Parser(f"{PROGRAM} compare", description="Puts two runs side by side.", allow_abbrev=False)
+    parser = Parser(
+        f"{PROGRAM} compare",
+        description="Puts two runs side by side.",
+        epilog=f"example: {PROGRAM} compare before.json now.json --markdown -",
+        allow_abbrev=False,
+    )
     parser.add_argument("old", metavar="OLD.json", type=Path)
     parser.add_argument("new", metavar="NEW.json", type=Path)
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write it as Markdown; - is standard output")
@@ -170,7 +178,12 @@ def compare(words: Sequence[str]) -> int:
 
 def report(words: Sequence[str]) -> int:
     """The other forms of a run that was kept."""
-    parser = Parser(f"{PROGRAM} report", description="Makes reports of a run that was kept.", allow_abbrev=False)
+    parser = Parser(
+        f"{PROGRAM} report",
+        description="Makes reports of a run that was kept.",
+        epilog=f"example: {PROGRAM} report now.json --html speed.html",
+        allow_abbrev=False,
+    )
     parser.add_argument("run", metavar="RUN.json", type=Path)
     add_forms(parser)
     parser.add_argument(

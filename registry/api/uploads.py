@@ -12,7 +12,9 @@ from registry.errors import (
     DigestMalformed,
     NameInvalid,
     ParameterInvalid,
+    SizeInvalid,
     UploadBusy,
+    UploadInvalid,
     UploadUnknown,
 )
 from registry.names import (
@@ -91,12 +93,16 @@ async def cancel(ctx: Context) -> Response:
 
 @asynccontextmanager
 async def told_where(ctx: Context) -> AsyncIterator[None]:
-    """A client whose chunk was refused is told where to continue, which spares it a request."""
+    """A client whose chunk was refused is told where to continue, which spares it a request; or that there is no such
+    upload, whatever else is wrong with it."""
     try:
         yield
     except (ChunkOutOfOrder, UploadBusy) as error:
         progress = await ctx.app.uploads.status(ctx.name, ctx.parameters["reference"])
         error.headers |= {key.decode(): value.decode() for key, value in resume(ctx, ctx.name, progress)}
+        raise
+    except (UploadInvalid, ParameterInvalid, SizeInvalid):
+        await ctx.app.uploads.status(ctx.name, ctx.parameters["reference"])
         raise
 
 

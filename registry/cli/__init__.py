@@ -1,9 +1,10 @@
 """The command line: `registry serve` and the commands around it."""
 
 import gc
+import os
 import sys
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -15,7 +16,7 @@ from registry.errors import OperatorError
 EXAMPLES = """
 Examples:
 
-registry serve --data /srv/registry --host 0.0.0.0
+registry serve --data /srv/registry
 
 registry config show --config registry.yaml
 
@@ -41,7 +42,9 @@ class Commands(TyperGroup):
         return self.commands.get(cmd_name)
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+HELP = {"help_option_names": ["--help", "-h"]}
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, context_settings=HELP)
 
 
 def _print_version(wanted: bool) -> None:
@@ -53,7 +56,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback(epilog=EXAMPLES)
 def registry(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option(
+            "--version", metavar="", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Holdfast, an OCI registry: keeps container images and other artifacts, and serves them."""
@@ -64,7 +70,18 @@ def main() -> None:
     # What modules are made of stays: looking for garbage in it is a tenth of the start. `server.work` goes on with it.
     gc.disable()
     try:
-        app(prog_name="registry")
+        try:
+            app(prog_name="registry")
+        finally:
+            sys.stdout.flush()
     except OperatorError as error:
-        print("registry: error:", *str(error).split(), file=sys.stderr)
-        sys.exit(1)
+        fail(*str(error).split())
+    except OSError as error:
+        # The interpreter would try to write the rest once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        fail(f"cannot write to {error.filename or 'standard output'}: {error.strerror}")
+
+
+def fail(*words: str) -> NoReturn:
+    print("registry: error:", *words, file=sys.stderr)
+    sys.exit(1)

@@ -77,8 +77,10 @@ def _json(loaded: Loaded) -> str:
 
 
 def _yaml(loaded: Loaded) -> str:
-    # A value in JSON is one in YAML, on one line, which leaves room for the origin.
-    shown = loaded.settings.effective().items()
+    # A value in JSON is one in YAML, on one line, which leaves room for the origin. What follows from other settings,
+    # or from the machine, goes on doing so where this is read as a file.
+    fixed = loaded.settings.model_dump()
     return "\n".join(
-        f"{name}: {json.dumps(value, ensure_ascii=False)}  # {loaded.origin[name]}" for name, value in shown
+        f"{'# ' if fixed[name] is None else ''}{name}: {json.dumps(value, ensure_ascii=False)}  # {loaded.origin[name]}"
+        for name, value in loaded.settings.effective().items()
     )

@@ -7,7 +7,7 @@ import typer
 
 from registry.cli.flags import SOURCES, given, settings_flags
 from registry.config import MEMORY, Loaded, Settings, load
-from registry.connection import sqlite_path
+from registry.connection import is_there, sqlite_path
 from registry.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def upgrade(ctx: typer.Context, **flags: object) -> None:
     settings = _kept(load(given(ctx)))
     from registry import migrations
 
-    migrations.upgrade(settings)
+    for was in migrations.upgrade(settings):
+        state = "was at it" if was.revision == was.head else f"was at {was.revision}" if was.revision else "is new"
+        print(f"{was.database}  {was.head}  ({state})")
 
 
 @app.command(epilog=SOURCES + EXAMPLES)
@@ -86,12 +88,12 @@ def _there(settings: Settings) -> None:
     """Raises `OperatorError` where no registry has its database: what does not exist is not behind."""
     path = sqlite_path(settings.database_url)
     try:
-        if path.is_file():
+        if is_there(path):
             return
         if not path.parent.exists():
-            reason = "there is no such folder; registry db upgrade makes it"
+            reason = "there is no such folder; look at --data, or let registry serve make a new registry there"
         elif path.parent.is_dir():
-            reason = f"it has no {path.name}; registry db upgrade makes it"
+            reason = f"it has no {path.name}; look at --data, or let registry serve make a new registry there"
         else:
             reason = "it is a file"
     except OSError as error:

@@ -14,7 +14,7 @@ from registry.units import Metavar
 Command = TypeVar("Command", bound=Callable[..., None])
 
 SOURCES = """
-Each flag is also a key of the file (log_format: json) and an environment variable (REGISTRY_LOG_FORMAT=json).
+Each setting is also a key of the file (log_format: json) and an environment variable (REGISTRY_LOG_FORMAT=json).
 A flag outranks the environment, the environment the file, and the file the default.
 """
 
@@ -60,7 +60,7 @@ def _parameter(name: str, field: FieldInfo, default: object) -> inspect.Paramete
         default = [str(default)]
     option = typer.Option(
         default,
-        metavar=None if annotation is bool else _metavar(field, choices),
+        metavar="" if annotation is bool else _metavar(field, choices),
         help=(field.description or "").replace("[", r"\["),
         autocompletion=(lambda: choices) if choices else None,
     )

@@ -5,6 +5,7 @@ on SQLite and beside the other tables elsewhere.
 """
 
 import fcntl
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -13,9 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from registry.config import MEMORY, Settings
-from registry.connection import connect_to_read, sqlite_path
+from registry.connection import connect_to_read, is_there, sqlite_path
 from registry.errors import OperatorError
-from registry.files import make_folder
+from registry.files import make_folder, unwritable
 
 HEADS = {"registry": "registry_0003", "uploads": "uploads_0002"}
 """The newest revision of each line."""
@@ -44,7 +45,7 @@ def current(settings: Settings) -> list[Current]:
 
 def _looked_at(url: str, line: str, *, make_room: bool = False) -> str | None:
     path = sqlite_path(url)
-    if not path.exists():
+    if not is_there(path):
         return None
     with closing(connect_to_read(path, PATIENCE, make_room=make_room)) as connection:
         found = _revision(connection, path)
@@ -72,18 +73,19 @@ def _not_of_somebody_else(connection: sqlite3.Connection, path: Path) -> None:
         raise OperatorError(f"{path} is no database of a registry: it has no tables of one")
 
 
-def upgrade(settings: Settings) -> None:
-    """Bring the databases to `HEADS`; safe to call from several processes at once. One that is only read is looked at.
+def upgrade(settings: Settings) -> list[Current]:
+    """Bring the databases to `HEADS`, and tell where they stood; safe to call from several processes at once. One that
+    is only read is looked at.
 
     Raises `OperatorError` if one cannot be used, was made by a newer version, or is only read and is behind."""
     if settings.read_only and settings.storage != MEMORY:
         _require(settings.database_url, "registry")
-        return
+        return [Current(settings.database_url, HEADS["registry"], HEADS["registry"])]
     lines = {"registry": settings.database_url, "uploads": settings.uploads_url}
     # All are judged before one is changed: there is no way back.
-    found_all = [_looked_at(url, line, make_room=True) for line, url in lines.items()]
-    if found_all == [HEADS[line] for line in lines]:
-        return
+    before = [Current(url, _looked_at(url, line, make_room=True), HEADS[line]) for line, url in lines.items()]
+    if all(stood.revision == stood.head for stood in before):
+        return before
     for line, url in lines.items():
         with alone(sqlite_path(url)):
             found = _looked_at(url, line, make_room=True)
@@ -91,6 +93,7 @@ def upgrade(settings: Settings) -> None:
                 _create(url, line)
             elif found != HEADS[line]:
                 _migrate(url, line, found)
+    return before
 
 
 def _require(url: str, line: str) -> None:
@@ -121,12 +124,17 @@ def alone(path: Path) -> Iterator[None]:
     """Keep other processes from migrating the same file meanwhile."""
     try:
         make_folder(path.parent)
-        lock = path.with_name(path.name + ".lock").open("w")
+        # Whatever it is, opening it does not wait.
+        lock = os.open(
+            path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666
+        )
     except OSError as error:
-        raise OperatorError(f"cannot write to the folder {path.parent}: {error.strerror}") from error
-    with lock:
+        raise OperatorError(f"cannot write to the folder {path.parent}: {unwritable(error)}") from error
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def _create(url: str, line: str) -> None:

@@ -56,15 +56,16 @@ class Claims:
 
     @asynccontextmanager
     async def hold(
-        self, name: RepositoryName, upload_id: str, patience: timedelta = PATIENCE, *, recover: bool = True
+        self, name: RepositoryName, upload_id: str, patience: timedelta = PATIENCE, *, to_drop: bool = False
     ) -> AsyncIterator[Claimed]:
         """The session, for this request alone as long as the block lasts.
 
-        `recover`: after a power cut see what is left of its bytes, which who drops them need not know.
+        `to_drop`: how many bytes it has matters to nobody: not that another request added some while this one waited,
+        nor what a power cut has left of them.
 
         Raises `UploadUnknown`, also where its bytes turn out to be lost; `UploadBusy`, `ChunkOutOfOrder`;
         `StorageFull` for what the driver raises in the block."""
-        row = await self._take(name, upload_id, patience)
+        row = await self._take(name, upload_id, patience, to_drop=to_drop)
         loop = asyncio.get_running_loop()
         renewals: set[asyncio.Task[object]] = set()
         timer: asyncio.TimerHandle
@@ -80,7 +81,7 @@ class Claims:
         claimed: Claimed | None = None
         try:
             claimed = Claimed(row)
-            if recover and self.doubtful(row):
+            if not to_drop and self.doubtful(row):
                 await self._recover(claimed)
             yield claimed
         except UploadLost:
@@ -97,7 +98,7 @@ class Claims:
             if claimed is None or not claimed.given_back:
                 await self.release(row)
 
-    async def _take(self, name: RepositoryName, upload_id: str, patience: timedelta) -> UploadRow:
+    async def _take(self, name: RepositoryName, upload_id: str, patience: timedelta, *, to_drop: bool) -> UploadRow:
         """Claim the session, waiting a little for a request that has it."""
         deadline = asyncio.get_running_loop().time() + patience.total_seconds()
         seen: int | None = None
@@ -108,7 +109,7 @@ class Claims:
         while True:
             row = await sessions.claim(self._table, name, upload_id, self._process)
             if row is not None:
-                if seen is not None and row.size != seen:
+                if seen is not None and row.size != seen and not to_drop:
                     # The other request moved on: what this one meant to append at is no more (R-085).
                     await self.release(row)
                     raise ChunkOutOfOrder(f"the upload has {row.size} bytes by now")

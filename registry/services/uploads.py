@@ -176,7 +176,7 @@ class Uploads:
 
     async def cancel(self, name: RepositoryName, upload_id: str) -> None:
         """Drop the session and its bytes (R-092). Raises `UploadUnknown`, `UploadBusy`."""
-        async with self._claims.hold(name, upload_id, recover=False) as claimed:
+        async with self._claims.hold(name, upload_id, to_drop=True) as claimed:
             await self._drop(claimed)
 
     async def expire(self, age: timedelta) -> int:
@@ -204,7 +204,7 @@ class Uploads:
     async def _expire(self, row: Resting) -> bool:
         name = RepositoryName(row.repository)
         try:
-            async with self._claims.hold(name, row.id, patience=timedelta(0), recover=False) as claimed:
+            async with self._claims.hold(name, row.id, patience=timedelta(0), to_drop=True) as claimed:
                 if claimed.row.size == row.size and claimed.row.state == row.state:
                     await self._drop(claimed)
                     return True

@@ -23,7 +23,7 @@ from typing import ClassVar, ParamSpec, TypeVar
 import structlog
 
 from registry.errors import OperatorError
-from registry.files import ended, make_folder, push_out, read_cached, sync_folder, write_all
+from registry.files import ended, make_folder, push_out, read_cached, sync_folder, unwritable, write_all
 from registry.storage.driver import (
     BLOCK,
     Appender,
@@ -86,7 +86,7 @@ class FilesystemDriver(Driver):
                 # What is there can be read and deleted, and a worker that died must be replaced.
                 log.warning("the storage folder is full", folder=str(self.root), reason=error.strerror)
                 return
-            raise OperatorError(f"cannot write to the storage folder {self.root}: {error.strerror or error}") from error
+            raise OperatorError(f"cannot write to the storage folder {self.root}: {unwritable(error)}") from error
 
     async def close(self) -> None:
         self._threads.shutdown(wait=True)

@@ -146,6 +146,26 @@ def test_what_is_no_request_is_refused(server: Server, http: httpx.Client, data:
 
 
 @pytest.mark.spec("BASE-25")
+@pytest.mark.parametrize(
+    ("data", "method"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "-"),
+        (b"\r\n\r\nhello\r\n\r\n", "-"),
+        (b"get /v2/ HTTP/1.1\r\n\r\n", "-"),
+        (b"GETTER /v2/ HTTP/1.1\r\n\r\n", "-"),
+        (b"\r\nGET /v2/ HTTP/9.9.9\r\n\r\n", "GET"),
+        (b"DELETE /v2/\xff HTTP/1.1\r\n\r\n", "DELETE"),
+    ],
+    ids=range(6),
+)
+def test_the_log_tells_no_method_that_nobody_sent(server: Server, data: bytes, method: str) -> None:
+    """The parser's first method is DELETE, which an operator would ask about."""
+    request = send(server.url, data).headers["x-request-id"]
+    assert server.wait_for_output(f"id={request}\n")
+    assert f" 400 {method} - " in next(line for line in server.output.splitlines() if line.endswith(f"id={request}"))
+
+
+@pytest.mark.spec("BASE-25")
 def test_a_body_whose_chunks_are_garbage_is_stored_nowhere(server: Server, http: httpx.Client, name: str) -> None:
     location = urlsplit(start_upload(http, name)).path
     head = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -15,6 +15,7 @@ def refused(answer: httpx.Response) -> bool:
 
 
 FAILING = [OTHER, "", '""', 'W/"{}"', "W/{}", f'{OTHER}, W/"{{}}"', '"*"']
+FAILING += ['w/"{}"', '*, "{}"', '"x" "{}"', '"{}', "'{}'", '"{}";', "{}x y"]
 HOLDING = ["*", '"{}"', f'{OTHER}, "{{}}"', "{}", '"x","{}"']
 
 

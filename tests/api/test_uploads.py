@@ -1,5 +1,6 @@
 """Upload sessions from start to end, and blobs that come whole: `spec/uploads.md`."""
 
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -346,3 +347,27 @@ def test_a_cancelled_session_is_gone(size: int, http: httpx.Client, name: str) -
     assert answer.status_code == 204
     assert answer.content == b""
     assert unknown_to_every_method(http, location)
+    # Whatever else is wrong with the request.
+    for told in ({"content-range": "zzz"}, {"content-range": "0-5"}):
+        assert http.patch(location, content=b"abc", headers=told).status_code == 404
+        assert http.put(with_digest(location, digest_of(b"x")), content=b"abc", headers=told).status_code == 404
+    assert http.patch(f"{location.partition('?')[0]}?offset=x", content=b"abc").status_code == 404
+
+
+@pytest.mark.spec("UPLOAD-54")
+@pytest.mark.parametrize("size", [10, 600_000])
+def test_a_session_is_cancelled_behind_a_request_that_adds_to_it(
+    size: int, server: Server, http: httpx.Client, name: str
+) -> None:
+    location = urlsplit(start_upload(http, name))
+    path = f"{location.path}?{location.query}"
+    content = random_blob(size)
+    with wire(server.url) as connection, ThreadPoolExecutor(1) as beside:
+        connection.send(head("PATCH", path, content_length=size), content[: size // 2])
+        time.sleep(0.2)
+        cancelled = beside.submit(http.delete, path)
+        time.sleep(0.3)
+        connection.send(content[size // 2 :])
+        assert connection.answer().status == 202
+        assert cancelled.result().status_code == 204
+    assert unknown_to_every_method(http, path)

@@ -8,7 +8,7 @@ import pytest
 
 from registry import __version__
 from registry.config import Settings
-from tests.cli.conftest import Run, told
+from tests.cli.conftest import COMMAND, Run, told
 
 COMMANDS = ["", "serve", "config", "config show", "db", "db upgrade", "db current", "openapi"]
 
@@ -42,6 +42,21 @@ def test_a_group_alone_shows_its_help(command: str, run: Run) -> None:
     finished = run(*command.split())
     assert finished.returncode == 2
     assert "Usage: registry" in finished.stdout + finished.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_short_help(command: str, run: Run) -> None:
+    assert run(*command.split(), "-h").stdout == run(*command.split(), "--help").stdout
+
+
+@pytest.mark.parametrize("command", ["--help", "config show", "openapi", "db upgrade"])
+def test_what_cannot_be_printed_is_told(command: str, tmp_path: Path, environ: dict[str, str]) -> None:
+    with open("/dev/full", "w") as full:
+        finished = subprocess.run(
+            [*COMMAND, *command.split()], cwd=tmp_path, env=environ, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert finished.returncode == 1
+    assert finished.stderr == "registry: error: cannot write to standard output: No space left on device\n"
 
 
 def test_version(run: Run) -> None:

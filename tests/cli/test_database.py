@@ -1,6 +1,7 @@
 """`registry db`: the real databases, made and judged by the command."""
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,10 @@ from tests.cli.conftest import Run, told
 
 def test_upgrade_brings_every_database_to_the_head(run: Run, tmp_path: Path) -> None:
     upgraded = run("db", "upgrade")
-    assert (upgraded.returncode, upgraded.stdout, upgraded.stderr) == (0, "", "")
+    assert (upgraded.returncode, upgraded.stderr) == (0, "")
+    assert [line.split(maxsplit=2)[2] for line in upgraded.stdout.splitlines()] == ["(is new)"] * 2
+    again = run("db", "upgrade")
+    assert [line.split(maxsplit=2)[2] for line in again.stdout.splitlines()] == ["(was at it)"] * 2
 
     finished = run("db", "current")
     assert finished.returncode == 0
@@ -36,7 +40,7 @@ def test_current_as_json(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_file_names_the_database(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "registry.yaml").write_text("database: sqlite:///sql/facts.db\n")
+    (tmp_path / "registry.yaml").write_text(f"database: sqlite:///{tmp_path}/sql/facts.db\n")
     assert run("db", "upgrade", "--config", "registry.yaml").returncode == 0
     assert (tmp_path / "sql" / "facts.db").exists()
     assert not (tmp_path / "registry-data").exists()
@@ -67,10 +71,10 @@ def test_a_folder_that_cannot_be_made_is_told(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
-        ("", "there is no such folder; registry db upgrade makes it"),
-        ("kept/", "it has no registry.db; registry db upgrade makes it"),
+        ("", "there is no such folder; look at --data, or let registry serve make a new registry there"),
+        ("kept/", "it has no registry.db; look at --data, or let registry serve make a new registry there"),
         ("kept", "it is a file"),
-        ("kept/uploads.db", "it has no registry.db; registry db upgrade makes it"),
+        ("kept/uploads.db", "it has no registry.db; look at --data, or let registry serve make a new registry there"),
     ],
 )
 def test_where_there_is_no_registry_none_is_behind(made: str, reason: str, run: Run, tmp_path: Path) -> None:
@@ -84,7 +88,7 @@ def test_where_there_is_no_registry_none_is_behind(made: str, reason: str, run: 
     for form in ("text", "json"):
         message = told(run("db", "current", "--data", "kept", "--format", form))
         assert message == f"no registry in the folder {tmp_path}/kept: {reason}"
-    assert f"{tmp_path}/sql: " in told(run("db", "current", "--database", "sqlite:///sql/facts.db"))
+    assert f"{tmp_path}/sql: " in told(run("db", "current", "--database", f"sqlite:///{tmp_path}/sql/facts.db"))
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -109,7 +113,7 @@ def test_an_older_database_is_behind_until_it_is_upgraded(run: Run, tmp_path: Pa
     finished = run("db", "current", "--format", "json")
     assert (finished.returncode, finished.stderr) == (3, "")
     assert [entry["newest"] for entry in json.loads(finished.stdout)] == [False, True]
-    assert run("db", "upgrade").returncode == 0
+    assert "registry_0003  (was at registry_0001)" in run("db", "upgrade").stdout
     assert run("db", "current").returncode == 0
 
 
@@ -180,3 +184,21 @@ def test_an_older_database_beside_a_newer_one_stays_as_it_is(run: Run, tmp_path:
         assert "was made by a newer version of Holdfast" in told(run(*command))
     with closing(sqlite3.connect(folder / "registry.db")) as database:
         assert database.execute("SELECT version_num FROM alembic_version").fetchone() == ("registry_0001",)
+
+
+@pytest.mark.spec("SETTING-5", "OPERATE-15")
+@pytest.mark.parametrize("command", ["serve", "db upgrade", "db current"])
+@pytest.mark.parametrize("made", ["registry.db", "uploads.db", "registry.db-wal", "registry.db-shm"])
+def test_what_is_no_file_is_told(made: str, command: str, run: Run, tmp_path: Path) -> None:
+    """Opening a pipe would wait for whoever writes into it, and no signal would end that."""
+    run("db", "upgrade")
+    (tmp_path / "registry-data" / made).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "registry-data" / made)
+    assert f"{made} is no file" in told(run(*command.split()))
+
+
+@pytest.mark.parametrize("command", ["serve --port 0", "db upgrade", "db current"])
+@pytest.mark.parametrize("given", ["--data {}", "--database sqlite:////{}"])
+def test_a_name_that_is_too_long_is_told(given: str, command: str, run: Run) -> None:
+    for name in ("a" * 300, "b/" * 2500):
+        assert "too long" in told(run(*command.split(), *given.format(name).split()))
