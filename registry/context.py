@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from registry import clients, conditions, host, proxies
+from registry import clients, conditions, proxies
 from registry.app import App
 from registry.body import Receive, RequestBody
 from registry.conditions import NO_PRECONDITION, Precondition
@@ -32,6 +32,7 @@ from registry.errors import (
 from registry.log import Line
 from registry.names import RepositoryName, parse_name, parse_number
 from registry.responses import LARGE, Response, failure
+from registry.system import host
 
 log = structlog.get_logger("requests")
 

@@ -14,9 +14,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from registry.answers import Kept
-from registry.clock import http_date
 from registry.errors import ClientGone, RegistryError
 from registry.responses import LARGE, failure
+from registry.system.clock import http_date
 
 log = structlog.get_logger("requests")
 

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 import structlog
 
-from registry.stream import Stream, Text, encoded
+from registry.system.stream import Stream, Text, encoded
 
 FLUSH_EVERY = 0.2
 """Seconds between two writes of buffered lines."""

@@ -13,12 +13,12 @@ from typing import Any, cast
 from registry.answers import PLAIN, Kept, Key
 from registry.asgi import Registry
 from registry.chunked import ChunkedBody
-from registry.clock import http_date
 from registry.cycle import JOINED, Cycle, goes_on, refusal
 from registry.errors import ClientGone, RegistryError, RequestInvalid
 from registry.head import CHUNKED, Head
 from registry.log import Line
 from registry.patience import Patient
+from registry.system.clock import http_date
 from registry.tap import Tap, duplicate
 
 TAPPED_FROM = 256 * 1024

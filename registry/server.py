@@ -21,7 +21,7 @@ import structlog
 import uvicorn
 import uvloop
 
-from registry import __version__, host, log, migrations, stream
+from registry import __version__, log, migrations
 from registry.app import App
 from registry.asgi import Registry
 from registry.config import MEMORY, Settings
@@ -29,7 +29,8 @@ from registry.door import NOBODY, Crowd, Door, raise_descriptor_limit, shared_co
 from registry.errors import OperatorError
 from registry.protocol import Protocol
 from registry.supervisor import STOPS, Supervisor, tell_waiting
-from registry.threads import Threads, are_refused
+from registry.system import host, stream
+from registry.system.threads import Threads, are_refused
 
 events = structlog.get_logger("registry")
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from registry.errors import BodyStalled, ClientGone
-from registry.files import ended
+from registry.system.files import ended
 
 BLOCK = 1024 * 1024
 """Bytes that are read at a time, and the memory that a body takes."""

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "registry"
 
 # A module may import from lower rows, and from its own row where they are one package.
 LAYERS = [
-    ["answers", "clients", "errors", "stream", "clock", "host", "files", "units", "settings_file", "threads"],
+    ["answers", "clients", "errors", "system", "units", "settings_file"],
     ["names", "config", "conditions", "reserve", "log", "room", "chunked", "head"],
     ["hashing", "proxies", "responses", "models", "storage.driver"],
     ["cors", "database", "tap", "storage", "connection"],

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from registry.config import MEMORY, Settings
 from registry.connection import connect_to_read, is_there, sqlite_path
 from registry.errors import OperatorError
-from registry.files import make_folder, unwritable
+from registry.system.files import make_folder, unwritable
 
 HEADS = {"registry": "registry_0003", "uploads": "uploads_0002"}
 """The newest revision of each line."""

@@ -9,7 +9,6 @@ import structlog
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy import join as join_tables
 
-from registry import clock
 from registry.conditions import Precondition
 from registry.database import Command, Database, Query, Session, frees, insertion
 from registry.errors import BlobDamaged, BlobUnknown, StorageFull, Unavailable
@@ -18,6 +17,7 @@ from registry.names import Digest, RepositoryName
 from registry.services import repositories, waiting
 from registry.services.promises import RENEW, Promises
 from registry.storage.driver import Driver, KeyUnknown, ObjectDamaged, StoreFull
+from registry.system import clock
 
 log = structlog.get_logger("registry")
 

@@ -9,13 +9,14 @@ from typing import TypeVar
 import orjson
 import structlog
 
-from registry import hashing, host
+from registry import hashing
 from registry.database import Database
 from registry.errors import ChunkOutOfOrder, StorageFull, Unavailable, UploadBusy, UploadUnknown
 from registry.names import RepositoryName
 from registry.services import sessions
 from registry.services.sessions import CLAIM, UploadRow
 from registry.storage.driver import Driver, State, StoreFull, UploadLocked, UploadLost
+from registry.system import host
 
 T = TypeVar("T")
 

@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from registry import clock
 from registry.database import Database, Query, Session, frees
 from registry.errors import StorageFull, Unavailable
 from registry.names import ALGORITHMS, Digest, RepositoryName
@@ -22,6 +21,7 @@ from registry.services.documents import INDEXES, Document
 from registry.services.fallback_large import Prepared, prepare
 from registry.services.fallback_merge import Completed, Source, entries_hash, is_list_tag, merge, subjects
 from registry.services.fallback_rows import FoundList, Served
+from registry.system import clock
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
-from registry import clock, hashing
+from registry import hashing
 from registry.conditions import NO_PRECONDITION, Precondition
 from registry.database import Command, Database, Query, Session, frees, insertion
 from registry.errors import DigestInvalid, ManifestBlobUnknown, ManifestUnknown
@@ -18,6 +18,7 @@ from registry.services.documents import INDEXES, Document
 from registry.services.fallback import Lists
 from registry.services.fallback_merge import is_list_tag
 from registry.services.waiting import DescriptorKey
+from registry.system import clock
 
 repository, manifest, tag = table(Repository), table(Manifest), table(Tag)
 blob, member, descriptor = table(Blob), table(RepositoryBlob), table(Descriptor)

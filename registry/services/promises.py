@@ -8,9 +8,9 @@ from itertools import islice
 import structlog
 from sqlalchemy import bindparam, update
 
-from registry import clock
 from registry.database import Command, Database, Session
 from registry.models import RepositoryBlob, table
+from registry.system import clock
 
 log = structlog.get_logger("registry")
 

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, select, true, update
 
-from registry import clock
 from registry.database import Command, Database, Query, Session, insertion
 from registry.models import Manifest, Repository, table
 from registry.names import RepositoryName
+from registry.system import clock
 
 repository, manifest = table(Repository), table(Manifest)
 

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, tuple_, update
 
-from registry import clock, host
 from registry.database import Command, Database, Query, insertion
 from registry.errors import UploadUnknown
 from registry.models import Upload, table
 from registry.names import RepositoryName
+from registry.system import clock, host
 
 upload = table(Upload)
 

@@ -2,7 +2,6 @@
 
 from sqlalchemy import bindparam, delete, select, update
 
-from registry import clock
 from registry.database import Command, Database, Query, Session, insertion
 from registry.errors import NameUnknown
 from registry.models import Manifest, Tag, TagHistory, table
@@ -10,6 +9,7 @@ from registry.names import RepositoryName
 from registry.names import Tag as TagName
 from registry.services import repositories
 from registry.services.repositories import Page
+from registry.system import clock
 
 manifest, tag = table(Manifest), table(Tag)
 

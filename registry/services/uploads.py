@@ -11,7 +11,7 @@ from uuid import uuid4
 import orjson
 import structlog
 
-from registry import clock, hashing
+from registry import hashing
 from registry.database import Database
 from registry.errors import (
     ChunkOutOfOrder,
@@ -29,6 +29,7 @@ from registry.services.blobs import Blobs, key_of
 from registry.services.claims import Claimed, Claims, dump, when_unlocked
 from registry.services.sessions import Resting
 from registry.storage.driver import Driver, State, StoreFull
+from registry.system import clock
 
 log = structlog.get_logger("uploads")
 

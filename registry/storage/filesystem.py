@@ -23,7 +23,6 @@ from typing import ClassVar, ParamSpec, TypeVar
 import structlog
 
 from registry.errors import OperatorError
-from registry.files import ended, make_folder, push_out, read_cached, sync_folder, unwritable, write_all
 from registry.storage.driver import (
     BLOCK,
     Appender,
@@ -36,7 +35,8 @@ from registry.storage.driver import (
     UploadLost,
 )
 from registry.storage.kernel import NO_ROOM, in_use, lock, modified, written
-from registry.threads import Threads
+from registry.system.files import ended, make_folder, push_out, read_cached, sync_folder, unwritable, write_all
+from registry.system.threads import Threads
 
 log = structlog.get_logger("registry")
 

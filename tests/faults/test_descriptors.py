@@ -191,7 +191,7 @@ def without_descriptors(program: str) -> None:
     """Run it where `exhaust()` takes away all further descriptors."""
     begin = """if True:
         import os, resource, subprocess, sys
-        from registry import host
+        from registry.system import host
         def exhaust():
             used = len(os.listdir("/proc/self/fd")) - 1
             resource.setrlimit(resource.RLIMIT_NOFILE, (used, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
