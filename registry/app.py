@@ -11,7 +11,6 @@ from urllib.parse import unquote
 import structlog
 
 from registry.answers import Answers
-from registry.config import MEMORY, Settings
 from registry.connection import sqlite_path
 from registry.cors import Cors
 from registry.database import Database, NoDatabase
@@ -25,6 +24,7 @@ from registry.services.referrers import Referrers
 from registry.services.repositories import Repositories
 from registry.services.tags import Tags
 from registry.services.uploads import Uploads
+from registry.settings.fields import MEMORY, Settings
 from registry.sqlite import DurableSqlite, ReadOnlySqlite, UnsyncedSqlite
 from registry.storage.driver import Driver
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from registry.responses import Header, Response
-from registry.units import ANY_ORIGIN
+from registry.settings.units import ANY_ORIGIN
 
 EXPOSED = (
     "Accept-Ranges",

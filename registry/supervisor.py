@@ -17,10 +17,10 @@ from typing import NoReturn
 
 import structlog
 
-from registry.config import Settings
 from registry.door import NOBODY
 from registry.errors import OperatorError
 from registry.log import STREAM
+from registry.settings.fields import Settings
 from registry.worker import READY, Vacancy, Worker, tell_all
 
 log = structlog.get_logger("registry")

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 import pytest
 from pydantic import ValidationError
 
-from registry.config import Loaded, Settings, load
 from registry.errors import OperatorError
+from registry.settings.fields import Loaded, Settings, load
 
 Write = Callable[[str | bytes], Path]
 

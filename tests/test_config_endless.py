@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.config import Settings, load
+from registry.settings.fields import Settings, load
 from tests.test_config import refusal
 
 

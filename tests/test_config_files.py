@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.config import Settings, load
+from registry.settings.fields import Settings, load
 from tests.test_config import refusal
 
 Write = Callable[[str | bytes], Path]

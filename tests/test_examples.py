@@ -10,8 +10,8 @@ import httpx
 import pytest
 import yaml
 
-from registry.config import Settings, load
-from registry.units import SECOND
+from registry.settings.fields import Settings, load
+from registry.settings.units import SECOND
 from tests.server import running
 
 EXAMPLES = Path(__file__).parents[1] / "spec" / "examples"

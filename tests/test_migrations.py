@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, create_engine, inspect
 
 from registry import migrations, models
-from registry.config import load
+from registry.settings.fields import load
 
 
 def test_migrated_databases_are_what_the_models_describe(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.config import Settings
+from registry.settings.fields import Settings
 from tests.server import running
 
 ROOT = Path(__file__).parents[1]

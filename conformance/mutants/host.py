@@ -15,7 +15,7 @@ from conformance.mutants.layer import Layer
 from registry import migrations
 from registry.app import App
 from registry.asgi import Registry
-from registry.config import load
+from registry.settings.fields import load
 
 
 class Host:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli.flags import SOURCES, given, settings_flags
-from registry.config import MEMORY, Loaded, Settings, load
 from registry.connection import is_there, sqlite_path
 from registry.errors import OperatorError
+from registry.settings.fields import MEMORY, Loaded, Settings, load
 
 if TYPE_CHECKING:
     from registry.migrations import Current

@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from registry.config import Settings
-from registry.units import Metavar
+from registry.settings.fields import Settings
+from registry.settings.units import Metavar
 
 Command = TypeVar("Command", bound=Callable[..., None])
 

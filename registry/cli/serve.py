@@ -3,7 +3,7 @@
 import typer
 
 from registry.cli.flags import SOURCES, given, settings_flags
-from registry.config import Settings, load
+from registry.settings.fields import Settings, load
 
 EXAMPLES = """
 Examples:

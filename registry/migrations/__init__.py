@@ -13,9 +13,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from registry.config import MEMORY, Settings
 from registry.connection import connect_to_read, is_there, sqlite_path
 from registry.errors import OperatorError
+from registry.settings.fields import MEMORY, Settings
 from registry.system.files import make_folder, unwritable
 
 HEADS = {"registry": "registry_0003", "uploads": "uploads_0002"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from registry import __version__
-from registry.config import Settings
+from registry.settings.fields import Settings
 from tests.cli.conftest import COMMAND, Run, told
 
 COMMANDS = ["", "serve", "config", "config show", "db", "db upgrade", "db current", "openapi"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.config import Settings
+from registry.settings.fields import Settings
 from tests.cli.conftest import Run, told
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from registry import migrations
-from registry.config import load
 from registry.names import RepositoryName
 from registry.services import sessions
+from registry.settings.fields import load
 from registry.sqlite import UnsyncedSqlite
 from tests.content import image
 from tests.faults.client import Client, soon

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from registry import migrations
-from registry.config import load
 from registry.connection import sqlite_path
 from registry.errors import Unavailable
 from registry.names import RepositoryName
 from registry.services import repositories
+from registry.settings.fields import load
 from registry.sqlite import DurableSqlite
 from tests.content import image
 from tests.faults.client import Client, sha256

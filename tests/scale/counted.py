@@ -16,7 +16,7 @@ import pytest
 
 from registry import server, tap
 from registry.app import App
-from registry.config import Settings, load
+from registry.settings.fields import Settings, load
 from registry.sqlite import DurableSqlite, UnsyncedSqlite
 
 CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")

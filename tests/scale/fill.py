@@ -10,11 +10,11 @@ from typing import Any
 from sqlmodel import SQLModel
 
 from registry import hashing, migrations
-from registry.config import load
 from registry.models import Blob, BlobContent, Descriptor, Manifest, Repository, RepositoryBlob, Tag, TagHistory, table
 from registry.names import Digest
 from registry.services import documents
 from registry.services.documents import Document
+from registry.settings.fields import load
 from tests.content import OCI_MANIFEST, descriptor, image
 
 APP = "team/app"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import registry
 from registry import migrations
-from registry.config import load
 from registry.database import Statement
+from registry.settings.fields import load
 
 NOT_IMPORTED = ("registry.__main__", "registry.migrations.env", "registry.migrations.versions")
 

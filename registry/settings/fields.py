@@ -21,8 +21,8 @@ from pydantic import (
 )
 
 from registry.errors import OperatorError
-from registry.settings_file import PATIENCE, read_bounded
-from registry.units import (
+from registry.settings.file import PATIENCE, read_bounded
+from registry.settings.units import (
     DAY,
     SECOND,
     Duration,
