@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from registry import clients, conditions, proxies
+from registry import clients, proxies
+from registry import preconditions as conditions
 from registry.app import App
 from registry.body import Receive, RequestBody
-from registry.conditions import NO_PRECONDITION, Precondition
 from registry.errors import (
     BodyStalled,
     ClientGone,
@@ -31,6 +31,7 @@ from registry.errors import (
 )
 from registry.log import Line
 from registry.names import RepositoryName, parse_name, parse_number
+from registry.preconditions import NO_PRECONDITION, Precondition
 from registry.responses import LARGE, Response, failure
 from registry.system import host
 

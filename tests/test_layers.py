@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "registry"
 # A module may import from lower rows, and from its own row where they are one package.
 LAYERS = [
     ["answers", "clients", "errors", "system", "settings", "settings.units", "settings.file"],
-    ["names", "settings.fields", "conditions", "reserve", "log", "room", "chunked", "head"],
+    ["names", "settings.fields", "preconditions", "reserve", "log", "room", "chunked", "head"],
     ["hashing", "proxies", "responses", "models", "storage.driver"],
     ["cors", "database", "tap", "storage", "connection"],
     ["body", "cycle", "checkpoint"],

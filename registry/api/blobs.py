@@ -6,9 +6,9 @@ from contextlib import aclosing
 
 from registry.api import ranges
 from registry.api.ranges import Range
-from registry.conditions import etag
 from registry.context import Context
 from registry.names import Digest
+from registry.preconditions import etag
 from registry.responses import OCTETS, Header, Response, header
 from registry.services.blobs import FoundBlob
 

@@ -1,6 +1,5 @@
 """Manifests: GET, HEAD, PUT, DELETE by tag and by digest."""
 
-from registry.conditions import etag
 from registry.context import Context
 from registry.errors import (
     DigestMalformed,
@@ -11,6 +10,7 @@ from registry.errors import (
     TooManyTags,
 )
 from registry.names import Digest, Reference, Tag, parse_reference, parse_tag
+from registry.preconditions import etag
 from registry.responses import Header, Response, header
 
 MOST_TAGS = 100

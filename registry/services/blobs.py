@@ -9,11 +9,11 @@ import structlog
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy import join as join_tables
 
-from registry.conditions import Precondition
 from registry.database import Command, Database, Query, Session, frees, insertion
 from registry.errors import BlobDamaged, BlobUnknown, StorageFull, Unavailable
 from registry.models import Blob, BlobContent, Descriptor, Repository, RepositoryBlob, table
 from registry.names import Digest, RepositoryName
+from registry.preconditions import Precondition
 from registry.services import repositories, waiting
 from registry.services.promises import RENEW, Promises
 from registry.storage.driver import Driver, KeyUnknown, ObjectDamaged, StoreFull

@@ -7,12 +7,12 @@ from typing import NamedTuple
 from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from registry import hashing
-from registry.conditions import NO_PRECONDITION, Precondition
 from registry.database import Command, Database, Query, Session, frees, insertion
 from registry.errors import DigestInvalid, ManifestBlobUnknown, ManifestUnknown
 from registry.models import Blob, Descriptor, Manifest, Repository, RepositoryBlob, Tag, table
 from registry.names import Digest, Reference, RepositoryName
 from registry.names import Tag as TagName
+from registry.preconditions import NO_PRECONDITION, Precondition
 from registry.services import documents, fallback, repositories, tags, waiting
 from registry.services.documents import INDEXES, Document
 from registry.services.fallback import Lists
