@@ -11,9 +11,10 @@ from urllib.parse import unquote
 import structlog
 
 from registry.answers import Answers
-from registry.connection import sqlite_path
 from registry.cors import Cors
-from registry.database import Database, NoDatabase
+from registry.database.connection import sqlite_path
+from registry.database.contract import Database, NoDatabase
+from registry.database.sqlite import DurableSqlite, ReadOnlySqlite, UnsyncedSqlite
 from registry.errors import OperatorError, RegistryError
 from registry.log import RequestLog
 from registry.room import Room
@@ -25,7 +26,6 @@ from registry.services.repositories import Repositories
 from registry.services.tags import Tags
 from registry.services.uploads import Uploads
 from registry.settings.fields import MEMORY, Settings
-from registry.sqlite import DurableSqlite, ReadOnlySqlite, UnsyncedSqlite
 from registry.storage.driver import Driver
 
 log = structlog.get_logger("registry")

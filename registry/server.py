@@ -21,9 +21,10 @@ import structlog
 import uvicorn
 import uvloop
 
-from registry import __version__, log, migrations
+from registry import __version__, log
 from registry.app import App
 from registry.asgi import Registry
+from registry.database import migrations
 from registry.door import NOBODY, Crowd, Door, raise_descriptor_limit, shared_counts
 from registry.errors import OperatorError
 from registry.protocol import Protocol

@@ -9,13 +9,13 @@ PACKAGE = Path(__file__).parents[1] / "registry"
 
 # A module may import from lower rows, and from its own row where they are one package.
 LAYERS = [
-    ["answers", "clients", "errors", "system", "settings", "settings.units", "settings.file"],
-    ["names", "settings.fields", "preconditions", "reserve", "log", "room", "chunked", "head"],
+    ["answers", "clients", "errors", "system", "settings", "database", "settings.units", "settings.file"],
+    ["names", "settings.fields", "preconditions", "database.reserve", "log", "room", "chunked", "head"],
     ["hashing", "proxies", "responses", "models", "storage.driver"],
-    ["cors", "database", "tap", "storage", "connection"],
-    ["body", "cycle", "checkpoint"],
-    ["sqlite"],
-    ["migrations"],
+    ["cors", "database.contract", "tap", "storage", "database.connection"],
+    ["body", "cycle", "database.checkpoint"],
+    ["database.sqlite"],
+    ["database.migrations"],
     ["services"],
     ["app"],
     ["context"],
@@ -33,8 +33,8 @@ LAYERS = [
 
 FORBIDDEN = {
     "services": ["starlette", "uvicorn", "httpx"],
-    "storage": ["sqlalchemy", "sqlmodel", "sqlite3", "registry.models", "registry.database", "starlette"],
-    "api": ["sqlalchemy", "sqlmodel", "sqlite3", "registry.models", "registry.database", "registry.storage"],
+    "storage": ["sqlalchemy", "sqlmodel", "sqlite3", "registry.models", "registry.database.contract", "starlette"],
+    "api": ["sqlalchemy", "sqlmodel", "sqlite3", "registry.models", "registry.database.contract", "registry.storage"],
     "database": ["registry.storage"],
     "sqlite": ["registry.storage"],
     "models": ["registry.storage"],

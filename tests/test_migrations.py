@@ -12,7 +12,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, create_engine, inspect
 
-from registry import migrations, models
+from registry import models
+from registry.database import migrations
 from registry.settings.fields import load
 
 

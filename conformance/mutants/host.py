@@ -12,9 +12,9 @@ from pathlib import Path
 import uvicorn
 
 from conformance.mutants.layer import Layer
-from registry import migrations
 from registry.app import App
 from registry.asgi import Registry
+from registry.database import migrations
 from registry.settings.fields import load
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli.flags import SOURCES, given, settings_flags
-from registry.connection import is_there, sqlite_path
+from registry.database.connection import is_there, sqlite_path
 from registry.errors import OperatorError
 from registry.settings.fields import MEMORY, Loaded, Settings, load
 
 if TYPE_CHECKING:
-    from registry.migrations import Current
+    from registry.database.migrations import Current
 
 EXAMPLES = """
 Examples:
@@ -46,7 +46,7 @@ def database() -> None:
 def upgrade(ctx: typer.Context, **flags: object) -> None:
     """Bring the databases to the newest schema, creating those that are missing."""
     settings = _kept(load(given(ctx)))
-    from registry import migrations
+    from registry.database import migrations
 
     for was in migrations.upgrade(settings):
         state = "was at it" if was.revision == was.head else f"was at {was.revision}" if was.revision else "is new"
@@ -64,8 +64,8 @@ def current(
 
     Exit status: 0 all are, 3 registry db upgrade is needed, 1 there is no registry that this version could serve."""
     settings = _kept(load(given(ctx)))
-    from registry import migrations
-    from registry.connection import sqlite_path
+    from registry.database import migrations
+    from registry.database.connection import sqlite_path
 
     _there(settings)
     revisions = migrations.current(settings)

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy import join as join_tables
 
-from registry.database import Command, Database, Query, Session, frees, insertion
+from registry.database.contract import Command, Database, Query, Session, frees, insertion
 from registry.errors import BlobDamaged, BlobUnknown, StorageFull, Unavailable
 from registry.models import Blob, BlobContent, Descriptor, Repository, RepositoryBlob, table
 from registry.names import Digest, RepositoryName

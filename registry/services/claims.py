@@ -10,7 +10,7 @@ import orjson
 import structlog
 
 from registry import hashing
-from registry.database import Database
+from registry.database.contract import Database
 from registry.errors import ChunkOutOfOrder, StorageFull, Unavailable, UploadBusy, UploadUnknown
 from registry.names import RepositoryName
 from registry.services import sessions

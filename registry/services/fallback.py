@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from registry.database import Database, Query, Session, frees
+from registry.database.contract import Database, Query, Session, frees
 from registry.errors import StorageFull, Unavailable
 from registry.names import ALGORITHMS, Digest, RepositoryName
 from registry.names import Tag as TagName

@@ -7,7 +7,7 @@ referrers in between (`ReferrersList.generation`).
 import asyncio
 from typing import NamedTuple
 
-from registry.database import Database, Session
+from registry.database.contract import Database, Session
 from registry.names import RepositoryName
 from registry.names import Tag as TagName
 from registry.services import fallback_rows as rows

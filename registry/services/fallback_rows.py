@@ -5,7 +5,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, bindparam, delete, exists, func, select, true, tuple_, update
 from sqlalchemy import join as join_tables
 
-from registry.database import Command, Query, insertion
+from registry.database.contract import Command, Query, insertion
 from registry.models import (
     Descriptor,
     MadeList,

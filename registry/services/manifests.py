@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from registry import hashing
-from registry.database import Command, Database, Query, Session, frees, insertion
+from registry.database.contract import Command, Database, Query, Session, frees, insertion
 from registry.errors import DigestInvalid, ManifestBlobUnknown, ManifestUnknown
 from registry.models import Blob, Descriptor, Manifest, Repository, RepositoryBlob, Tag, table
 from registry.names import Digest, Reference, RepositoryName

@@ -8,7 +8,7 @@ from itertools import islice
 import structlog
 from sqlalchemy import bindparam, update
 
-from registry.database import Command, Database, Session
+from registry.database.contract import Command, Database, Session
 from registry.models import RepositoryBlob, table
 from registry.system import clock
 

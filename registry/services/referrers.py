@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, select
 
-from registry.database import Database, Query
+from registry.database.contract import Database, Query
 from registry.models import Manifest, table
 from registry.names import Digest, RepositoryName
 from registry.services import documents, repositories

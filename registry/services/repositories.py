@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, select, true, update
 
-from registry.database import Command, Database, Query, Session, insertion
+from registry.database.contract import Command, Database, Query, Session, insertion
 from registry.models import Manifest, Repository, table
 from registry.names import RepositoryName
 from registry.system import clock

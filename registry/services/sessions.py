@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, tuple_, update
 
-from registry.database import Command, Database, Query, insertion
+from registry.database.contract import Command, Database, Query, insertion
 from registry.errors import UploadUnknown
 from registry.models import Upload, table
 from registry.names import RepositoryName

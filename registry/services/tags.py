@@ -2,7 +2,7 @@
 
 from sqlalchemy import bindparam, delete, select, update
 
-from registry.database import Command, Database, Query, Session, insertion
+from registry.database.contract import Command, Database, Query, Session, insertion
 from registry.errors import NameUnknown
 from registry.models import Manifest, Tag, TagHistory, table
 from registry.names import RepositoryName

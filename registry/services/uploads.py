@@ -12,7 +12,7 @@ import orjson
 import structlog
 
 from registry import hashing
-from registry.database import Database
+from registry.database.contract import Database
 from registry.errors import (
     ChunkOutOfOrder,
     ClientGone,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
-from registry.database import Command, Query, Session
+from registry.database.contract import Command, Query, Session
 from registry.models import Descriptor, table
 from registry.services import documents
 

@@ -10,7 +10,7 @@ import alembic.command
 import pytest
 from alembic.config import Config
 
-from registry import migrations
+from registry.database import migrations
 from tests.cli.conftest import Run, told
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from registry import migrations
+from registry.database import migrations
+from registry.database.sqlite import UnsyncedSqlite
 from registry.names import RepositoryName
 from registry.services import sessions
 from registry.settings.fields import load
-from registry.sqlite import UnsyncedSqlite
 from tests.content import image
 from tests.faults.client import Client, soon
 from tests.server import running

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.reserve import FILES, SIZE, Reserve
+from registry.database.reserve import FILES, SIZE, Reserve
 from tests.faults.client import Client, soon
 from tests.server import Server, running
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from registry import migrations
-from registry.connection import sqlite_path
+from registry.database import migrations
+from registry.database.connection import sqlite_path
+from registry.database.sqlite import DurableSqlite
 from registry.errors import Unavailable
 from registry.names import RepositoryName
 from registry.services import repositories
 from registry.settings.fields import load
-from registry.sqlite import DurableSqlite
 from tests.content import image
 from tests.faults.client import Client, sha256
 from tests.faults.syscalls import READS, RENAMES, SYNCS, WRITES, Call, Trace, traced
@@ -233,7 +233,7 @@ async def test_a_log_that_could_not_be_synced_is_not_trusted_again(
     try:
         assert await database.run(repositories.ensure, RepositoryName("before")) == 1
         with monkeypatch.context() as patch:
-            patch.setattr("registry.sqlite.os.fdatasync", failing)
+            patch.setattr("registry.database.sqlite.os.fdatasync", failing)
             with pytest.raises(Unavailable):
                 await database.run(repositories.ensure, RepositoryName("unsynced"))
         with pytest.raises(Unavailable):

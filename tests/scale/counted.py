@@ -16,8 +16,8 @@ import pytest
 
 from registry import server, tap
 from registry.app import App
+from registry.database.sqlite import DurableSqlite, UnsyncedSqlite
 from registry.settings.fields import Settings, load
-from registry.sqlite import DurableSqlite, UnsyncedSqlite
 
 CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")
 WRITES = ("INSERT", "UPDATE", "DELETE")

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
-from registry import hashing, migrations
+from registry import hashing
+from registry.database import migrations
 from registry.models import Blob, BlobContent, Descriptor, Manifest, Repository, RepositoryBlob, Tag, TagHistory, table
 from registry.names import Digest
 from registry.services import documents

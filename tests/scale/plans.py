@@ -11,11 +11,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import registry
-from registry import migrations
-from registry.database import Statement
+from registry.database import migrations
+from registry.database.contract import Statement
 from registry.settings.fields import load
 
-NOT_IMPORTED = ("registry.__main__", "registry.migrations.env", "registry.migrations.versions")
+NOT_IMPORTED = ("registry.__main__", "registry.database.migrations.env", "registry.database.migrations.versions")
 
 
 def statements() -> dict[str, Statement]:

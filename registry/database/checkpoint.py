@@ -8,8 +8,8 @@ from pathlib import Path
 
 import structlog
 
-from registry.connection import LOG_KEPT, connect, log_path
-from registry.reserve import Reserve
+from registry.database.connection import LOG_KEPT, connect, log_path
+from registry.database.reserve import Reserve
 
 log = structlog.get_logger("registry")
 

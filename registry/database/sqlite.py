@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import structlog
 
-from registry.checkpoint import Checkpointer
-from registry.connection import connect, connect_to_read, is_busy, is_full, log_path, translated
-from registry.database import Command, Database, Query, Session, SqliteSession, Transaction, frees_room
+from registry.database.checkpoint import Checkpointer
+from registry.database.connection import connect, connect_to_read, is_busy, is_full, log_path, translated
+from registry.database.contract import Command, Database, Query, Session, SqliteSession, Transaction, frees_room
+from registry.database.reserve import Reserve
 from registry.errors import OperatorError, ReadOnly, StorageFull, Unavailable
-from registry.reserve import Reserve
 
 log = structlog.get_logger("registry")
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from registry.database.reserve import Reserve
 from registry.errors import OperatorError, StorageFull, Unavailable
-from registry.reserve import Reserve
 
 OPENING = 10_000
 """Milliseconds to wait, however patient a connection is later, for who reads a log again after a kill: the first of

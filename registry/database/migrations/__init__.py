@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from registry.connection import connect_to_read, is_there, sqlite_path
+from registry.database.connection import connect_to_read, is_there, sqlite_path
 from registry.errors import OperatorError
 from registry.settings.fields import MEMORY, Settings
 from registry.system.files import make_folder, unwritable
@@ -142,7 +142,7 @@ def _create(url: str, line: str) -> None:
     # Most of the start of a command that only looks at a database.
     from sqlalchemy.schema import CreateIndex, CreateTable
 
-    from registry.database import SQLITE
+    from registry.database.contract import SQLITE
     from registry.models import SESSION_TABLES, TABLES
 
     path = sqlite_path(url)

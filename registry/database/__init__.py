@@ -1,0 +1,1 @@
+"""Facts in SQL: the contract, and SQLite, which keeps it."""
