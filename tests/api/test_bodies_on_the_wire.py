@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from registry.protocol import TAPPED_FROM
+from registry.server.protocol import TAPPED_FROM
 from tests.api.wire import Answer, Wire, arrived, chunked, eventually, finish, head, wire
 from tests.content import digest_of, random_blob, start_upload, with_digest
 from tests.server import Server, running

@@ -242,7 +242,7 @@ def test_a_boot_is_not_made_up_for_want_of_a_descriptor() -> None:
 
 
 BROKEN = """
-import registry.protocol
+import registry.server.protocol
 
 class Protocol(registry.protocol.Protocol):
     def expire(self, now):

@@ -173,7 +173,7 @@ def test_ctrl_c_during_the_start(after: float, data: Path) -> None:
         time.sleep(after)
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=10)
-        assert "registry/server.py" not in output
+        assert "registry/server/__init__.py" not in output
         assert "worker died" not in output
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.patience import HEAD_PATIENCE
+from registry.server.patience import HEAD_PATIENCE
 from tests.faults.client import Client, Slow, open_socket, read_all, sha256, soon
 from tests.server import Server, running
 

@@ -12,12 +12,12 @@ from typing import Any, cast
 
 from registry.answers import PLAIN, Kept, Key
 from registry.asgi import Registry
-from registry.chunked import ChunkedBody
-from registry.cycle import JOINED, Cycle, goes_on, refusal
 from registry.errors import ClientGone, RegistryError, RequestInvalid
-from registry.head import CHUNKED, Head
 from registry.log import Line
-from registry.patience import Patient
+from registry.server.chunked import ChunkedBody
+from registry.server.cycle import JOINED, Cycle, goes_on, refusal
+from registry.server.head import CHUNKED, Head
+from registry.server.patience import Patient
 from registry.system.clock import http_date
 from registry.tap import Tap, duplicate
 

@@ -8,10 +8,10 @@ from contextlib import suppress
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from registry.asgi import Registry
-from registry.chunked import ChunkedBody
-from registry.cycle import Cycle
 from registry.errors import RegistryError, RequestTimeout
-from registry.head import Head
+from registry.server.chunked import ChunkedBody
+from registry.server.cycle import Cycle
+from registry.server.head import Head
 from registry.tap import duplicate, in_send_queue
 
 KEEP_ALIVE = 75.0

@@ -25,11 +25,11 @@ from registry import __version__, log
 from registry.app import App
 from registry.asgi import Registry
 from registry.database import migrations
-from registry.door import NOBODY, Crowd, Door, raise_descriptor_limit, shared_counts
 from registry.errors import OperatorError
-from registry.protocol import Protocol
+from registry.server.listener import NOBODY, Crowd, Door, raise_descriptor_limit, shared_counts
+from registry.server.protocol import Protocol
+from registry.server.supervisor import STOPS, Supervisor, tell_waiting
 from registry.settings.fields import MEMORY, Settings
-from registry.supervisor import STOPS, Supervisor, tell_waiting
 from registry.system import host, stream
 from registry.system.threads import Threads, are_refused
 

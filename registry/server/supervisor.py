@@ -17,11 +17,11 @@ from typing import NoReturn
 
 import structlog
 
-from registry.door import NOBODY
 from registry.errors import OperatorError
 from registry.log import STREAM
+from registry.server.listener import NOBODY
+from registry.server.worker import READY, Vacancy, Worker, tell_all
 from registry.settings.fields import Settings
-from registry.worker import READY, Vacancy, Worker, tell_all
 
 log = structlog.get_logger("registry")
 
