@@ -10,14 +10,14 @@ from urllib.parse import unquote
 
 import structlog
 
-from registry.answers import Answers
-from registry.cors import Cors
 from registry.database.connection import sqlite_path
 from registry.database.contract import Database, NoDatabase
 from registry.database.sqlite import DurableSqlite, ReadOnlySqlite, UnsyncedSqlite
 from registry.errors import OperatorError, RegistryError
+from registry.http.cache import Answers
+from registry.http.cors import Cors
+from registry.http.room import Room
 from registry.log import RequestLog
-from registry.room import Room
 from registry.services.blobs import Blobs
 from registry.services.fallback import Lists
 from registry.services.manifests import Manifests

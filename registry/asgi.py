@@ -5,9 +5,9 @@ from itertools import groupby
 from starlette.routing import Route, Router
 
 from registry.app import App
-from registry.body import Receive
-from registry.context import Endpoint, Scope, Send
-from registry.matcher import Matcher
+from registry.http.body import Receive
+from registry.http.context import Endpoint, Scope, Send
+from registry.http.matcher import Matcher
 from registry.routes import ROUTES
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.routing import Match, Route
 
-from registry.matcher import Matcher
+from registry.http.matcher import Matcher
 from registry.routes import ROUTES
 
 PATHS = [path for path, _ in groupby(ROUTES, key=lambda row: row.path)]

@@ -4,12 +4,12 @@ import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from registry.api import ranges
-from registry.api.ranges import Range
-from registry.context import Context
+from registry.http import ranges
+from registry.http.context import Context
+from registry.http.ranges import Range
+from registry.http.responses import OCTETS, Header, Response, header
 from registry.names import Digest
 from registry.preconditions import etag
-from registry.responses import OCTETS, Header, Response, header
 from registry.services.blobs import FoundBlob
 
 # What a digest names never changes.

@@ -1,8 +1,8 @@
 """`/v2/_catalog`: the repositories that hold something, in pages."""
 
 from registry.api.tags import following
-from registry.context import Context
-from registry.responses import Response, json
+from registry.http.context import Context
+from registry.http.responses import Response, json
 
 
 async def list_(ctx: Context) -> Response:

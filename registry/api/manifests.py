@@ -1,6 +1,5 @@
 """Manifests: GET, HEAD, PUT, DELETE by tag and by digest."""
 
-from registry.context import Context
 from registry.errors import (
     DigestMalformed,
     ManifestTooLarge,
@@ -9,9 +8,10 @@ from registry.errors import (
     TagInvalid,
     TooManyTags,
 )
+from registry.http.context import Context
+from registry.http.responses import Header, Response, header
 from registry.names import Digest, Reference, Tag, parse_reference, parse_tag
 from registry.preconditions import etag
-from registry.responses import Header, Response, header
 
 MOST_TAGS = 100
 """Tags that one push may set (R-121, R-122)."""

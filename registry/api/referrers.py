@@ -2,10 +2,10 @@
 
 from urllib.parse import quote, unquote, unquote_plus, urlencode
 
-from registry.context import Context
 from registry.errors import ParameterInvalid
+from registry.http.context import Context
+from registry.http.responses import Response, header
 from registry.names import LARGEST_NUMBER, Digest, parse_number
-from registry.responses import Response, header
 from registry.services.documents import OCI_INDEX
 
 OPENING = b'{"schemaVersion":2,"mediaType":"%s","manifests":[' % OCI_INDEX.encode()

@@ -2,8 +2,8 @@
 
 from urllib.parse import quote
 
-from registry.context import Context
-from registry.responses import Header, Response, header, json
+from registry.http.context import Context
+from registry.http.responses import Header, Response, header, json
 from registry.services.repositories import Page
 
 

@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from registry.body import RequestBody
-from registry.context import Context
 from registry.errors import (
     BlobUnknown,
     ChunkOutOfOrder,
@@ -17,6 +15,9 @@ from registry.errors import (
     UploadInvalid,
     UploadUnknown,
 )
+from registry.http.body import RequestBody
+from registry.http.context import Context
+from registry.http.responses import Header, Response, header
 from registry.names import (
     ALGORITHMS,
     Digest,
@@ -25,7 +26,6 @@ from registry.names import (
     parse_name,
     parse_number,
 )
-from registry.responses import Header, Response, header
 from registry.services.uploads import Place, Progress
 
 OFFSET = "offset"

@@ -329,7 +329,7 @@ async def live(app: App, settings: Settings, listening: socket.socket, place: Pl
         access_log=False,
         server_header=False,
         date_header=False,
-        # It would believe every client on this machine; `registry.proxies` asks the settings.
+        # It would believe every client on this machine; `registry.http.proxies` asks the settings.
         proxy_headers=False,
         backlog=BACKLOG,
     )

@@ -13,9 +13,9 @@ import structlog
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from registry.answers import Kept
 from registry.errors import ClientGone, RegistryError
-from registry.responses import LARGE, failure
+from registry.http.cache import Kept
+from registry.http.responses import LARGE, failure
 from registry.system.clock import http_date
 
 log = structlog.get_logger("requests")

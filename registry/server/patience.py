@@ -9,10 +9,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from registry.asgi import Registry
 from registry.errors import RegistryError, RequestTimeout
+from registry.http.tap import duplicate, in_send_queue
 from registry.server.chunked import ChunkedBody
 from registry.server.cycle import Cycle
 from registry.server.head import Head
-from registry.tap import duplicate, in_send_queue
 
 KEEP_ALIVE = 75.0
 """Seconds that a connection may rest between two requests."""

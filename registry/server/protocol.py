@@ -10,16 +10,16 @@ import time
 from collections.abc import MutableMapping
 from typing import Any, cast
 
-from registry.answers import PLAIN, Kept, Key
 from registry.asgi import Registry
 from registry.errors import ClientGone, RegistryError, RequestInvalid
+from registry.http.cache import PLAIN, Kept, Key
+from registry.http.tap import Tap, duplicate
 from registry.log import Line
 from registry.server.chunked import ChunkedBody
 from registry.server.cycle import JOINED, Cycle, goes_on, refusal
 from registry.server.head import CHUNKED, Head
 from registry.server.patience import Patient
 from registry.system.clock import http_date
-from registry.tap import Tap, duplicate
 
 TAPPED_FROM = 256 * 1024
 """Bytes of a body from which on a thread is worth waking."""
@@ -178,7 +178,7 @@ class Protocol(Patient):
             is_steady=steady is not None,
         )
         if self._left >= TAPPED_FROM and not reads and self.scheme == "http":
-            scope["registry.tap"] = Tap(self, cycle)
+            scope["registry.http.tap"] = Tap(self, cycle)
         begun = cycle.run(self.registry) if kept is None else self._answer_with(cycle, kept)
         if reads:
             self._answer_at_once(begun, cycle, steady)

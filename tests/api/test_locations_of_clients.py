@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import httpx
 import pytest
 
-from registry.clients import NEEDS_HOST
+from registry.http.clients import NEEDS_HOST
 from tests.api.test_locations import PUBLIC, below, content_locations, upload_locations
 from tests.content import DOCKER_MANIFEST, digest_of, push_image, random_blob
 from tests.server import Server, running

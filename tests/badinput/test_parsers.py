@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from registry.api import ranges
 from registry.errors import ManifestInvalid, RangeNotSatisfiable, RegistryError, TooManyRanges
+from registry.http import ranges
+from registry.http.proxies import forwarded
 from registry.names import Digest, parse_content_range, parse_name, parse_number, parse_reference, parse_tag
 from registry.preconditions import parse_etags
-from registry.proxies import forwarded
 from registry.services import documents
 from tests.badinput.documents import DIGEST, documents_like, ugly
 

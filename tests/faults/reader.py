@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Self
 
-from registry.answers import CALM
+from registry.http.cache import CALM
 from tests.faults.client import Answer, Client
 
 UNTIL_KEPT = CALM + 3

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from registry import server, tap
+from registry import server
 from registry.app import App
 from registry.database.sqlite import DurableSqlite, UnsyncedSqlite
+from registry.http import tap
 from registry.settings.fields import Settings, load
 
 CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")

@@ -6,7 +6,7 @@ There are no credentials to send along: a listed origin may do what whoever has 
 import re
 from collections.abc import Sequence
 
-from registry.responses import Header, Response
+from registry.http.responses import Header, Response
 from registry.settings.units import ANY_ORIGIN
 
 EXPOSED = (

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from registry.errors import BodyStalled, ClientGone, RegistryError
+from registry.http.tap import Sink, Tap
 from registry.names import LARGEST_NUMBER
 from registry.system.files import ended
-from registry.tap import Sink, Tap
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 

@@ -9,10 +9,8 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from registry import clients, proxies
 from registry import preconditions as conditions
 from registry.app import App
-from registry.body import Receive, RequestBody
 from registry.errors import (
     BodyStalled,
     ClientGone,
@@ -29,10 +27,12 @@ from registry.errors import (
     TooManyParameters,
     Unavailable,
 )
+from registry.http import clients, proxies
+from registry.http.body import Receive, RequestBody
+from registry.http.responses import LARGE, Response, failure
 from registry.log import Line
 from registry.names import RepositoryName, parse_name, parse_number
 from registry.preconditions import NO_PRECONDITION, Precondition
-from registry.responses import LARGE, Response, failure
 from registry.system import host
 
 log = structlog.get_logger("requests")
@@ -143,7 +143,7 @@ class Context:
             if length is None:
                 raise RequestInvalid(f"Content-Length is not a number of bytes: {stated[:100]}")
         patience = self.app.settings.body_timeout.total_seconds()
-        return RequestBody(self.receive, length, patience, self.scope.get("registry.tap"))
+        return RequestBody(self.receive, length, patience, self.scope.get("registry.http.tap"))
 
     def shared_location(self, path: str) -> str:
         """Where any client finds `path`: on the host that it asked, or below the public URL."""
