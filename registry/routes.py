@@ -1,6 +1,6 @@
 """Every URL in one table: method, path, handler, what it takes to be allowed, name."""
 
-from registry.api import base, blobs, catalog, manifests, referrers, tags, uploads
+from registry.api.oci import base, blobs, catalog, manifests, referrers, tags, uploads
 from registry.http.context import Action, Row
 
 PULL, PUSH, DELETE, CATALOG = Action.PULL, Action.PUSH, Action.DELETE, Action.CATALOG

@@ -1,1 +1,1 @@
-"""HTTP in, HTTP out: one module per noun; no SQL, no storage, no rules."""
+"""HTTP in, HTTP out: a folder or a module for each API, one module a noun; no SQL, no storage, no rules."""

@@ -1,6 +1,6 @@
 """`/v2/_catalog`: the repositories that hold something, in pages."""
 
-from registry.api.tags import following
+from registry.api.oci.tags import following
 from registry.http.context import Context
 from registry.http.responses import Response, json
 

@@ -1,0 +1,1 @@
+"""The OCI distribution specification, and what Docker adds to it."""
