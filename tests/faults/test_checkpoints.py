@@ -16,7 +16,7 @@ import pytest
 from registry.database import migrations
 from registry.database.sqlite import UnsyncedSqlite
 from registry.names import RepositoryName
-from registry.services import sessions
+from registry.services.uploads import rows
 from registry.settings.fields import load
 from tests.content import image
 from tests.faults.client import Client, soon
@@ -61,14 +61,14 @@ def save_without_pause(path: Path, ready: Barrier, told: "multiprocessing.Queue[
         database = UnsyncedSqlite(path)
         await database.open()
         session = f"session-{os.getpid()}"
-        await sessions.insert(database, session, NAME, "sha256", "{}", b"")
+        await rows.insert(database, session, NAME, "sha256", "{}", b"")
         longest, count = 0.0, 0
         ready.wait(60)
         while count < SAVED:
             begun = time.monotonic()
-            row = await sessions.claim(database, NAME, session, "me")
+            row = await rows.claim(database, NAME, session, "me")
             assert row is not None
-            assert await sessions.save(database, row, count, None, "{}", os.urandom(CONTENT), release=True)
+            assert await rows.save(database, row, count, None, "{}", os.urandom(CONTENT), release=True)
             longest, count = max(longest, time.monotonic() - begun), count + 1
             await asyncio.sleep(0)
         await database.close()

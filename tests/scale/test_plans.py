@@ -30,7 +30,7 @@ def test_rows_are_found_by_key(name: str, databases: Databases) -> None:
 def test_there_are_statements_to_look_at() -> None:
     found = statements()
     assert len(found) > 50
-    assert {"blobs.FIND_WITH_CONTENT", "blobs.INSERT_CONTENT", "sessions.SAVE_AND_RELEASE"} <= set(found)
+    assert {"blobs.FIND_WITH_CONTENT", "blobs.INSERT_CONTENT", "rows.SAVE_AND_RELEASE"} <= set(found)
 
 
 def test_every_statement_has_a_name() -> None:

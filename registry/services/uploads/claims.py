@@ -13,8 +13,8 @@ from registry import hashing
 from registry.database.contract import Database
 from registry.errors import ChunkOutOfOrder, StorageFull, Unavailable, UploadBusy, UploadUnknown
 from registry.names import RepositoryName
-from registry.services import sessions
-from registry.services.sessions import CLAIM, UploadRow
+from registry.services.uploads import rows
+from registry.services.uploads.rows import CLAIM, UploadRow
 from registry.storage.driver import Driver, State, StoreFull, UploadLocked, UploadLost
 from registry.system import host
 
@@ -87,7 +87,7 @@ class Claims:
             yield claimed
         except UploadLost:
             # Its bytes are gone: nothing can ever be added to it.
-            await sessions.forget(self._table, row)
+            await rows.forget(self._table, row)
             log.warning("upload lost", upload=upload_id, repository=name, size=row.size)
             raise UploadUnknown(upload_id) from None
         except UploadLocked:
@@ -108,7 +108,7 @@ class Claims:
         if isinstance(met, StorageFull | Unavailable):
             raise met
         while True:
-            row = await sessions.claim(self._table, name, upload_id, self._process)
+            row = await rows.claim(self._table, name, upload_id, self._process)
             if row is not None:
                 if seen is not None and row.size != seen and not to_drop:
                     # The other request moved on: what this one meant to append at is no more (R-085).
@@ -124,7 +124,7 @@ class Claims:
 
     async def row(self, name: RepositoryName, upload_id: str) -> UploadRow:
         """The row as it is. Raises `UploadUnknown`."""
-        return await sessions.find(self._table, name, upload_id)
+        return await rows.find(self._table, name, upload_id)
 
     def doubtful(self, row: UploadRow) -> bool:
         """Whether the machine was started anew since: a power cut may have taken bytes that were never synced."""
@@ -151,22 +151,20 @@ class Claims:
         Raises `UploadBusy` if the claim was lost."""
         hasher = claimed.hasher.save() if claimed.hasher and claimed.content is None else None
         state = dump(claimed.state)
-        if not await sessions.save(
-            self._table, claimed.row, claimed.size, hasher, state, claimed.content, release=last
-        ):
+        if not await rows.save(self._table, claimed.row, claimed.size, hasher, state, claimed.content, release=last):
             raise UploadBusy(claimed.row.id)
         claimed.given_back = last
 
     async def forget(self, claimed: Claimed) -> None:
         """The session is no more."""
-        await sessions.forget(self._table, claimed.row)
+        await rows.forget(self._table, claimed.row)
         claimed.given_back = True
 
     async def release(self, row: UploadRow) -> None:
         """Now, or as soon as it can be: a session must not stay claimed by nobody."""
         self._owed.add(row)
         try:
-            await sessions.release(self._table, row)
+            await rows.release(self._table, row)
             self._owed.discard(row)
         except BaseException as error:
             # Also where the request is cancelled just now.
@@ -179,14 +177,14 @@ class Claims:
     async def renew(self, row: UploadRow) -> None:
         """Keep a claim for longer, if that can be: the driver's own lock still holds where it can't."""
         with suppress(StorageFull, Unavailable):
-            await sessions.renew(self._table, row)
+            await rows.renew(self._table, row)
 
     async def settle(self) -> Exception | None:
         """Give back what is owed, each by itself; the last error that kept one of them."""
         met: Exception | None = None
         for row in tuple(self._owed):
             try:
-                await sessions.release(self._table, row)
+                await rows.release(self._table, row)
                 self._owed.discard(row)
             except Exception as error:
                 met = error

@@ -24,10 +24,10 @@ from registry.errors import (
 )
 from registry.hashing import Hasher
 from registry.names import ContentRange, Digest, RepositoryName
-from registry.services import sessions
 from registry.services.blobs import Blobs, key_of
-from registry.services.claims import Claimed, Claims, dump, when_unlocked
-from registry.services.sessions import Resting
+from registry.services.uploads import rows
+from registry.services.uploads.claims import Claimed, Claims, dump, when_unlocked
+from registry.services.uploads.rows import Resting
 from registry.storage.driver import Driver, State, StoreFull
 from registry.system import clock
 
@@ -99,7 +99,7 @@ class Uploads:
         """A new session, whose bytes are hashed by `algorithm` as they pass; any other one may be named at the end."""
         upload_id = str(uuid4())
         state = await self._storage.begin(upload_id)
-        await sessions.insert(self._table, upload_id, name, algorithm, dump(state), b"" if self._small else None)
+        await rows.insert(self._table, upload_id, name, algorithm, dump(state), b"" if self._small else None)
         return Progress(upload_id, 0)
 
     async def status(self, name: RepositoryName, upload_id: str) -> Progress:
@@ -187,12 +187,12 @@ class Uploads:
         dropped = 0
         before = self._clock.now(age) - clock.microseconds(age)
         last = (-1, "")
-        while rows := await self._table.lookup_all(
-            sessions.EXPIRED, before=before, last_touched=last[0], last_id=last[1], most=AT_ONCE
+        while portion := await self._table.lookup_all(
+            rows.EXPIRED, before=before, last_touched=last[0], last_id=last[1], most=AT_ONCE
         ):
-            for row in rows:
+            for row in portion:
                 dropped += await self._expire(row)
-            last = rows[-1][:2]
+            last = portion[-1][:2]
         # Bytes are written to before their row is: those that old have outlived theirs, or never had one.
         async for state in self._storage.stale(before / 1e6 - age.total_seconds()):
             try:
