@@ -1,7 +1,6 @@
 """`App`: what a process of the registry is made of, wired by hand, in order."""
 
 import asyncio
-import secrets
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -14,10 +13,6 @@ from registry.database.connection import sqlite_path
 from registry.database.contract import Database, NoDatabase
 from registry.database.sqlite import DurableSqlite, ReadOnlySqlite, UnsyncedSqlite
 from registry.errors import OperatorError, RegistryError
-from registry.http.cache import Answers
-from registry.http.cors import Cors
-from registry.http.room import Room
-from registry.log import RequestLog
 from registry.services.blobs import Blobs
 from registry.services.fallback import Lists
 from registry.services.manifests import Manifests
@@ -29,15 +24,6 @@ from registry.settings.fields import MEMORY, Settings
 from registry.storage.driver import Driver
 
 log = structlog.get_logger("registry")
-
-LARGE_ANSWERS = 64 * 1024 * 1024
-"""Bytes of large manifests and lists that a worker holds for clients that are reading them."""
-
-STREAMS = 512 * 1024 * 1024
-"""Bytes of blobs that a worker holds for clients that are reading them, by what each may hold at most."""
-
-TIGHT_PATIENCE = 5.0
-"""Seconds without a byte taken after which a client is let go of where these are half used up."""
 
 
 class App:
@@ -60,26 +46,7 @@ class App:
             limit=settings.manifest_limit,
         )
         self.referrers = Referrers(self.database, limit=settings.manifest_limit)
-        self.requests = RequestLog(settings.log_format)
-        self.answers = Answers(self.database.version, settings.answer_memory)
-        self.large_answers = Room(LARGE_ANSWERS)
-        self.streams = Room(STREAMS)
-        self._send_timeout = settings.send_timeout.total_seconds()
-        self.cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._sweep: asyncio.Task[None] | None = None
-        self._process = secrets.token_hex(3)
-        self._requests_begun = 0
-
-    def next_request_id(self) -> str:
-        """Unique among the requests of all workers."""
-        self._requests_begun += 1
-        return f"{self._process}-{self._requests_begun:x}"
-
-    @property
-    def send_patience(self) -> float:
-        """Seconds that a client may take no byte of what waits for it."""
-        tight = self.large_answers.is_tight or self.streams.is_tight
-        return min(self._send_timeout, TIGHT_PATIENCE) if tight else self._send_timeout
 
     async def open(self) -> None:
         """Raises `OperatorError`."""
@@ -97,7 +64,6 @@ class App:
         await self.sessions.close()
         await self.database.close()
         await self.storage.close()
-        self.requests.flush()
 
     async def _expire(self) -> None:
         """Drop what is old, time and again; a job that fails keeps none of the others."""

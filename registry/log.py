@@ -1,120 +1,24 @@
-"""Events, and one line for each request.
+"""Events: few, and structured (structlog). What is logged of requests is in `http/access.py`."""
 
-Events are few and structured (structlog). Lines are many: each is one small piece of text in a buffer that a timer
-empties, as a logging library would cost as much as answering the request.
-"""
-
-import asyncio
 import atexit
 import json
 import logging
 import os
 import sys
 import threading
-import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from types import TracebackType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import orjson
 import structlog
 
 from registry.system.stream import Stream, Text, encoded
 
-FLUSH_EVERY = 0.2
-"""Seconds between two writes of buffered lines."""
-
 STREAM = Stream(2)
 """Under everything that is told: events, lines, what libraries log, warnings, tracebacks and prints."""
 
 atexit.register(STREAM.close)
-
-
-class Line(NamedTuple):
-    """A request that was answered: `size` in bytes of the body sent, `duration` in seconds."""
-
-    request_id: str
-    client: str
-    method: str
-    path: str
-    route: str
-    name: str
-    reference: str
-    status: int
-    size: int
-    duration: float
-
-
-class Clock:
-    """The time of day as it stands in lines: rendered once a millisecond."""
-
-    def __init__(self) -> None:
-        self._millisecond = self._second = 0
-        self._text = self._until_second = ""
-
-    def now(self) -> str:
-        millisecond = int(time.time() * 1000)
-        if millisecond != self._millisecond:
-            self._millisecond = millisecond
-            second, rest = divmod(millisecond, 1000)
-            if second != self._second:
-                self._second = second
-                self._until_second = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-            self._text = f"{self._until_second}{rest:03}Z"
-        return self._text
-
-
-class RequestLog:
-    """Lines on their way to standard error."""
-
-    def __init__(self, form: Literal["text", "json"], stream: Stream = STREAM) -> None:
-        self._render: Callable[[Line], bytes] = as_json if form == "json" else as_text
-        self._stream = stream
-        self._timer: asyncio.TimerHandle | None = None
-
-    def write(self, line: Line) -> None:
-        self._stream.put(self._render(line))
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FLUSH_EVERY, self.flush)
-
-    def flush(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._stream.wake()
-
-
-timestamp = Clock().now
-
-
-def as_json(line: Line) -> bytes:
-    return orjson.dumps(
-        {
-            "time": timestamp(),
-            "event": "request",
-            "id": line.request_id,
-            "client": line.client,
-            "method": line.method,
-            "path": line.path,
-            "route": line.route,
-            "name": line.name,
-            "reference": line.reference,
-            "status": line.status,
-            "bytes": line.size,
-            "ms": round(line.duration * 1000, 3),
-        },
-        option=orjson.OPT_APPEND_NEWLINE,
-    )
-
-
-def as_text(line: Line) -> bytes:
-    request_id, client, method, path, route, name, reference, status, size, duration = line
-    what = f"{name} {reference}".strip() or path
-    if not what.isprintable():
-        what = what.encode("unicode_escape").decode()  # A path must not look like a line of its own.
-    return (
-        f"{timestamp()} {status} {method} {route} {what} {size}B {duration * 1000:.1f}ms {client} id={request_id}\n"
-    ).encode("utf-8", "backslashreplace")
 
 
 Event = MutableMapping[str, Any]

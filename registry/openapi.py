@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from registry import __version__
 from registry import errors as e
-from registry.http.context import Action, Row
+from registry.http.row import Action, Row
 from registry.names import CONTENT_RANGE, DIGEST, LONGEST_NAME, NAME, TAG
 from registry.routes import ROUTES
 from registry.services.documents import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST

@@ -1,7 +1,7 @@
 """Every URL in one table: method, path, handler, what it takes to be allowed, name."""
 
 from registry.api.oci import base, blobs, catalog, manifests, referrers, tags, uploads
-from registry.http.context import Action, Row
+from registry.http.row import Action, Row
 
 PULL, PUSH, DELETE, CATALOG = Action.PULL, Action.PUSH, Action.DELETE, Action.CATALOG
 

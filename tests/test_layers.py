@@ -1,63 +1,60 @@
-"""Who may import whom: the layers of the architecture, lowest first, kept by walking every import."""
+"""Who may import whom: the rooms of `registry/`, each with what it may know, kept by walking every import."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "registry"
 
-# A module may import from lower rows, and from its own row where they are one package.
-LAYERS = [
-    [
-        "http.cache",
-        "http.clients",
-        "errors",
-        "system",
-        "settings",
-        "database",
-        "http",
-        "settings.units",
-        "settings.file",
-    ],
-    [
-        "names",
-        "settings.fields",
-        "preconditions",
-        "database.reserve",
-        "log",
-        "http.room",
-        "server.chunked",
-        "server.head",
-    ],
-    ["hashing", "http.ranges", "http.proxies", "http.responses", "models", "storage.driver"],
-    ["http.cors", "database.contract", "http.tap", "storage", "database.connection"],
-    ["http.body", "server.cycle", "database.checkpoint"],
-    ["database.sqlite"],
-    ["database.migrations"],
-    ["services"],
-    ["app"],
-    ["http.context"],
-    ["api"],
-    ["routes", "http.matcher"],
-    ["asgi", "openapi"],
-    ["server.patience"],
-    ["server.protocol"],
-    ["server.listener"],
-    ["server.worker"],
-    ["server.supervisor"],
-    ["server"],
-    ["cli"],
-]
+VOCABULARY = {"errors", "names", "hashing", "preconditions"}
+"""Values and what is said of them: nothing that waits, nothing that is kept."""
 
-FORBIDDEN = {
-    "services": ["starlette", "uvicorn", "httpx"],
-    "storage": ["sqlalchemy", "sqlmodel", "sqlite3", "registry.models", "registry.database.contract", "starlette"],
-    "api": ["sqlalchemy", "sqlmodel", "sqlite3", "registry.models", "registry.database.contract", "registry.storage"],
-    "database": ["registry.storage"],
-    "sqlite": ["registry.storage"],
-    "models": ["registry.storage"],
+ALLOWED: dict[str, set[str]] = {
+    "system": set(),
+    "errors": set(),
+    "names": {"errors"},
+    "hashing": {"names"},
+    "preconditions": {"errors"},
+    "models": set(),
+    "log": {"system"},
+    "settings": {"errors"},
+    "storage": {"errors", "system"},
+    "database": {"errors", "models", "settings", "system"},
+    "services": {*VOCABULARY, "models", "database", "storage", "system"},
+    "app": {"errors", "settings", "database", "storage", "services"},
+    "http": {*VOCABULARY, "log", "settings", "system", "app"},
+    "api": {*VOCABULARY, "services", "http"},
+    "routes": {"http", "api"},
+    "openapi": {*VOCABULARY, "services", "http", "routes"},
+    "asgi": {"app", "http", "routes"},
+    "server": {"errors", "log", "settings", "system", "database", "app", "http", "asgi"},
+    "cli": {"errors", "settings", "database", "openapi", "server"},
+    "__main__": {"cli"},
 }
+"""By folder or module of the top floor."""
+
+FOREIGN: dict[str, set[str]] = {
+    "sqlalchemy": {"models", "database", "services"},
+    "sqlmodel": {"models", "database", "services"},
+    "sqlite3": {"database"},
+    "alembic": {"database"},
+    "uvicorn": {"server"},
+    "uvloop": {"server"},
+    "httptools": {"server"},
+    "starlette": {"asgi"},
+    "typer": {"cli"},
+    "pydantic": {"settings", "cli"},
+    "yaml": {"settings", "cli"},
+}
+"""Libraries, and who alone may know them."""
+
+WITHIN: dict[str, set[str]] = {
+    "database.contract": set(),
+    "storage.driver": set(),
+}
+"""Contracts, which know none of those that keep them: what of their own room they may import."""
 
 
 def modules() -> list[str]:
@@ -66,6 +63,7 @@ def modules() -> list[str]:
 
 
 def imports(module: str) -> set[str]:
+    """What it imports, whole names: `registry.errors.NotFound`, `os.path`."""
     path = PACKAGE.joinpath(*module.split("."))
     source = path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__init__.py"
     found: set[str] = set()
@@ -79,38 +77,57 @@ def imports(module: str) -> set[str]:
     return found
 
 
-def layer(module: str) -> int:
-    """The row of the longest name that the module begins with."""
-    best, row = "", -1
-    for number, names in enumerate(LAYERS):
-        for name in names:
-            if (module == name or module.startswith(name + ".")) and len(name) > len(best):
-                best, row = name, number
-    assert row >= 0, f"{module} is in no layer"
-    return row
+def ours(module: str) -> set[str]:
+    """What it imports of the registry, without `registry.`."""
+    found = {name.removeprefix("registry.") for name in imports(module) if name.startswith("registry.")}
+    return found - {"__version__"}
 
 
-@pytest.mark.parametrize("module", [name for name in modules() if name != "__main__"])
-def test_imports_point_downwards(module: str) -> None:
-    own = layer(module)
-    for imported in sorted(imports(module)):
-        if not imported.startswith("registry."):
-            continue
-        target = imported.removeprefix("registry.")
-        if target == "__version__":
-            continue
-        same_package = target.split(".")[0] == module.split(".")[0]
-        assert layer(target) < own or (layer(target) == own and same_package), f"{module} imports {imported}"
+def test_every_room_is_in_the_list() -> None:
+    assert {module.split(".")[0] for module in modules()} == set(ALLOWED)
 
 
-@pytest.mark.parametrize("layer_name", FORBIDDEN)
-def test_a_layer_does_not_see_what_is_not_its_own(layer_name: str) -> None:
-    for module in modules():
-        if module == layer_name or module.startswith(layer_name + "."):
-            for imported in imports(module):
-                for forbidden in FORBIDDEN[layer_name]:
-                    if imported == forbidden or imported.startswith(forbidden + "."):
-                        pytest.fail(f"{module} imports {imported}")
+def test_rooms_know_each_other_in_one_direction() -> None:
+    TopologicalSorter(ALLOWED).prepare()
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_imports_what_its_room_may(module: str) -> None:
+    room = module.split(".")[0]
+    assert {name.split(".")[0] for name in ours(module)} - {room} <= ALLOWED[room]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_library_is_known_where_it_belongs(module: str) -> None:
+    known = {name.split(".")[0] for name in imports(module)}
+    assert [
+        library for library, rooms in FOREIGN.items() if library in known and module.split(".")[0] not in rooms
+    ] == []
+
+
+def test_what_is_allowed_is_used() -> None:
+    used = {room: {name.split(".")[0] for module in modules() if module.split(".")[0] == room for name in ours(module)}
+            for room in ALLOWED}  # fmt: skip
+    superfluous = {room: ALLOWED[room] - used[room] - VOCABULARY for room in ALLOWED}
+    assert {room: names for room, names in superfluous.items() if names} == {}
+
+
+@pytest.mark.parametrize("contract", WITHIN)
+def test_a_contract_knows_nobody_who_keeps_it(contract: str) -> None:
+    room = contract.split(".")[0]
+    assert {name for name in ours(contract) if name.split(".")[0] == room} <= WITHIN[contract]
+
+
+def test_no_module_needs_itself() -> None:
+    """No circle of imports, within rooms neither."""
+    known = set(modules())
+
+    def module_of(name: str) -> str:
+        while name not in known:
+            name = name.rpartition(".")[0]
+        return name
+
+    TopologicalSorter({module: {module_of(name) for name in ours(module)} - {module} for module in known}).prepare()
 
 
 def test_a_further_api_could_be_deleted() -> None:

@@ -1,15 +1,13 @@
 """A request's body: whole, in blocks of about a megabyte, or poured out by threads that read it from the socket."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncGenerator
 
 from registry.errors import BodyStalled, ClientGone, RegistryError
 from registry.http.tap import Sink, Tap
+from registry.http.types import STALLED, Receive
 from registry.names import LARGEST_NUMBER
 from registry.system.files import ended
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 BLOCK = 1024 * 1024
 
@@ -117,7 +115,7 @@ class RequestBody:
             self._failure = ClientGone()
             raise
         if message["type"] == "http.disconnect":
-            self._failure = BodyStalled() if message.get("registry.stalled") else ClientGone()
+            self._failure = BodyStalled() if message.get(STALLED) else ClientGone()
             raise self._failure
         self._more = message.get("more_body", False)
         body: bytes = message.get("body", b"")

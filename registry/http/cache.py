@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
+from registry.http.access import Target
+
 Key = tuple[str, bytes]
 """Method, and the URL as it was sent."""
 
@@ -37,35 +39,34 @@ PLAIN = frozenset(
 """Headers that no answer depends on. A request with any other one is answered anew."""
 
 
-class Kept(NamedTuple):
+class CachedAnswer(NamedTuple):
     """An answer: status line and headers but for those that differ each time, body, and what the log says of it."""
 
     head: bytes
     body: bytes
-    told: tuple[str, str, str, str]
-    """Path, route, name and reference."""
+    target: Target
     size: int
 
 
-class Answers:
+class AnswerCache:
     """Of one worker. `version` changes with every commit; None: it cannot be told, and nothing is kept."""
 
     def __init__(self, version: Callable[[], Hashable], limit: int) -> None:
         """`limit`: bytes of memory; 0 keeps nothing."""
         self._version = version
         self._limit = limit
-        self._kept: dict[Key, Kept] = {}
+        self._kept: dict[Key, CachedAnswer] = {}
         self._of: Hashable = None
         self._until = 0.0
         self._size = 0
         self._calm = 0
 
-    def find(self, key: Key) -> Kept | None:
+    def find(self, key: Key) -> CachedAnswer | None:
         """The answer as of the latest commit."""
         kept = self._kept.get(key)
         return kept if kept is not None and self._still() else None
 
-    def keep(self, key: Key, answer: Kept) -> None:
+    def keep(self, key: Key, answer: CachedAnswer) -> None:
         """Remember an answer that was made just now, without a pause since its request came."""
         if not self._limit or not self._still():
             return

@@ -26,6 +26,7 @@ from registry.app import App
 from registry.asgi import Registry
 from registry.database import migrations
 from registry.errors import OperatorError
+from registry.http import access
 from registry.server.listener import NOBODY, Crowd, Door, raise_descriptor_limit, shared_counts
 from registry.server.protocol import Protocol
 from registry.server.supervisor import STOPS, Supervisor, tell_waiting
@@ -173,7 +174,7 @@ def announce(settings: Settings, listening: socket.socket) -> None:
     url = f"http://{host}:{listening.getsockname()[1]}"
     count = settings.worker_count
     if settings.log_format == "json":
-        told = {"time": log.timestamp(), "event": "listening", "version": __version__, "url": url, "workers": count}
+        told = {"time": access.timestamp(), "event": "listening", "version": __version__, "url": url, "workers": count}
         line = orjson.dumps(told | {"storage": settings.storage_url, "database": settings.database_url}).decode()
     else:
         line = f"Holdfast {__version__} listens on {url} with {count} worker{'s'[: count - 1]}; {kept(settings)}"
@@ -201,7 +202,7 @@ def work(settings: Settings, listening: socket.socket, place: Place, ready: Call
     give_back_large_pieces()
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     try:
-        runner.run(live(App(settings), settings, listening, place, ready))
+        runner.run(live(Registry(App(settings)), settings, listening, place, ready))
     except RuntimeError as error:
         if are_refused(error):
             raise OperatorError("no thread can be started: the limit of processes is reached") from error
@@ -319,9 +320,11 @@ class Server(uvicorn.Server):
             await asyncio.wait(tasks, timeout=TICK)
 
 
-async def live(app: App, settings: Settings, listening: socket.socket, place: Place, ready: Callable[[], None]) -> None:
+async def live(
+    registry: Registry, settings: Settings, listening: socket.socket, place: Place, ready: Callable[[], None]
+) -> None:
     config = uvicorn.Config(
-        Registry(app),
+        registry,
         http=Protocol,
         ws="none",
         lifespan="off",
@@ -352,7 +355,7 @@ async def live(app: App, settings: Settings, listening: socket.socket, place: Pl
     # The first one now: later there may be none.
     threads.submit(int)
     loop.set_default_executor(threads)
-    await app.open()
+    await registry.open()
     try:
         if place.supervisor is not None:
             # Its end of the pipe closes when it dies: workers that nobody watches over must not keep the port.
@@ -365,7 +368,7 @@ async def live(app: App, settings: Settings, listening: socket.socket, place: Pl
         finally:
             expiry.cancel()
     finally:
-        await app.close()
+        await registry.close()
 
 
 def tell_unheeded(number: int) -> None:

@@ -14,13 +14,13 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from registry.errors import ClientGone, RegistryError
-from registry.http.cache import Kept
+from registry.http.access import Target
+from registry.http.cache import CachedAnswer
 from registry.http.responses import LARGE, failure
+from registry.http.types import STALLED, STEADY, WHOLE, Message
 from registry.system.clock import http_date
 
 log = structlog.get_logger("requests")
-
-Message = MutableMapping[str, Any]
 
 JOINED = 16 * 1024
 """Bytes of a body that are copied behind the head, as one write costs less than two."""
@@ -58,7 +58,7 @@ class Cycle:
         """Bytes of a kept body that were sent."""
         self.written = 0
         """Bytes of the answer that were given to the transport."""
-        self.kept: Kept | None = None
+        self.kept: CachedAnswer | None = None
         """The whole answer, if it is one that others may have, too."""
         self._is_steady = is_steady
         self._is_news = not more_body
@@ -93,7 +93,7 @@ class Cycle:
                 self._flow.resume_reading()
             await self._hear()
         if self.response_complete or ((self.disconnected or self.stalled) and not self.body):
-            return {"type": "http.disconnect", "registry.stalled": self.stalled and not self.disconnected}
+            return {"type": "http.disconnect", STALLED: self.stalled and not self.disconnected}
         # Of a connection that is lost, too, what came was received.
         body, self.body = bytes(self.body), bytearray()
         return {"type": "http.request", "body": body, "more_body": self.more_body}
@@ -122,8 +122,8 @@ class Cycle:
         if not self.response_started:
             self._headers: list[tuple[bytes, bytes]] = message["headers"]
             self._head = self._render(message["status"], self._headers)
-            if self._is_steady and "registry.whole" in message:
-                self.kept = self._to_keep(message["registry.whole"], message["registry.steady"])
+            if self._is_steady and WHOLE in message:
+                self.kept = self._to_keep(message[WHOLE], message[STEADY])
             self.response_started = True
             self.waiting_for_continue = False
             return
@@ -141,11 +141,11 @@ class Cycle:
         if more:
             self._look_for_client()  # Or what is written next would seem to be sent.
         else:
-            if self._is_steady and "registry.steady" in message:
-                self.kept = self._to_keep(body, message["registry.steady"])
+            if self._is_steady and STEADY in message:
+                self.kept = self._to_keep(body, message[STEADY])
             self._complete()
 
-    async def send_again(self, kept: Kept, request_id: bytes) -> None:
+    async def send_again(self, kept: CachedAnswer, request_id: bytes) -> None:
         """The whole of an answer that was kept, piece by piece. Raises `ClientGone`."""
         self.response_started = True
         self._head = b"%bx-request-id: %b\r\ndate: %b\r\n\r\n" % (kept.head, request_id, http_date())
@@ -166,9 +166,9 @@ class Cycle:
         if self._transport.is_closing():
             raise ClientGone
 
-    def _to_keep(self, body: bytes, told: tuple[str, str, str, str]) -> Kept:
+    def _to_keep(self, body: bytes, target: Target) -> CachedAnswer:
         lines = [b"%s: %s\r\n" % pair for pair in self._headers if pair[0] != b"x-request-id"]
-        return Kept(STATUS_LINE[200] + b"".join(lines), body, told, len(body))
+        return CachedAnswer(STATUS_LINE[200] + b"".join(lines), body, target, len(body))
 
     def _complete(self) -> None:
         self.response_complete = True

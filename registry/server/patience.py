@@ -139,7 +139,7 @@ class Patient(HttpToolsProtocol):
     def _is_stuck(self, now: float) -> bool:
         """Whether the client has not taken a byte of what waits for it, for too long."""
         self._note_progress(now)
-        return now - self._taking_since > self.registry.app.send_patience
+        return now - self._taking_since > self.registry.frontend.send_patience
 
     def _note_progress(self, now: float) -> None:
         unsent = self.transport.get_write_buffer_size()

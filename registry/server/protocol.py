@@ -12,9 +12,10 @@ from typing import Any, cast
 
 from registry.asgi import Registry
 from registry.errors import ClientGone, RegistryError, RequestInvalid
-from registry.http.cache import PLAIN, Kept, Key
+from registry.http.access import Line
+from registry.http.cache import PLAIN, CachedAnswer, Key
 from registry.http.tap import Tap, duplicate
-from registry.log import Line
+from registry.http.types import TAP
 from registry.server.chunked import ChunkedBody
 from registry.server.cycle import JOINED, Cycle, goes_on, refusal
 from registry.server.head import CHUNKED, Head
@@ -149,7 +150,7 @@ class Protocol(Patient):
         steady = kept = None
         if reads and keep_alive and length == 0 and head.fields.keys() <= PLAIN and not self.flow.write_paused:
             steady = (head.method, head.url)
-            kept = self.registry.answers.find(steady)
+            kept = self.registry.frontend.cache.find(steady)
             if kept is not None and kept.size <= AT_ONCE:
                 self._answer_again(head.method, kept)
                 return
@@ -178,7 +179,7 @@ class Protocol(Patient):
             is_steady=steady is not None,
         )
         if self._left >= TAPPED_FROM and not reads and self.scheme == "http":
-            scope["registry.http.tap"] = Tap(self, cycle)
+            scope[TAP] = Tap(self, cycle)
         begun = cycle.run(self.registry) if kept is None else self._answer_with(cycle, kept)
         if reads:
             self._answer_at_once(begun, cycle, steady)
@@ -187,37 +188,38 @@ class Protocol(Patient):
 
     # Answers
 
-    def _answer_again(self, method: str, kept: Kept) -> None:
+    def _answer_again(self, method: str, kept: CachedAnswer) -> None:
         """As before, for a request of its own."""
-        app = self.registry.app
+        frontend = self.registry.frontend
         started = time.perf_counter()
-        request_id = app.next_request_id()
+        request_id = frontend.next_request_id()
         head = b"%bx-request-id: %b\r\ndate: %b\r\n\r\n" % (kept.head, request_id.encode(), http_date())
         if kept.size <= JOINED:
             self.transport.write(head + kept.body)
         else:
             self.transport.writelines([head, kept.body])
-        if app.settings.log_requests:
+        if frontend.observers:
             client = self.client[0] if self.client else ""
             duration = time.perf_counter() - started
-            app.requests.write(Line(request_id, client, method, *kept.told, 200, kept.size, duration))
+            frontend.finished(Line(request_id, client, method, *kept.target, 200, kept.size, duration))
         self.server_state.total_requests += 1
 
-    async def _answer_with(self, cycle: Cycle, kept: Kept) -> None:
+    async def _answer_with(self, cycle: Cycle, kept: CachedAnswer) -> None:
         """The same for a large one: all who ask for it share its bytes, and hold a piece each."""
-        app = self.registry.app
+        frontend = self.registry.frontend
         started = time.perf_counter()
-        request_id = app.next_request_id()
+        request_id = frontend.next_request_id()
         status = 200
         try:
             await cycle.send_again(kept, request_id.encode())
         except ClientGone:
             status = 499
-        if app.settings.log_requests:
+        if frontend.observers:
             client = self.client[0] if self.client else ""
             duration = time.perf_counter() - started
-            told = kept.told
-            app.requests.write(Line(request_id, client, cycle.scope["method"], *told, status, cycle.sent, duration))
+            frontend.finished(
+                Line(request_id, client, cycle.scope["method"], *kept.target, status, cycle.sent, duration)
+            )
 
     def _answer_at_once(self, begun: Any, cycle: Cycle, steady: Key | None) -> None:
         """Take the first step here, which mostly is the whole way; make a task of what is left."""
@@ -228,7 +230,7 @@ class Protocol(Patient):
             complete = True
         # Also of one that is still on its way: it was made without a pause since the request came.
         if steady is not None and cycle.kept is not None:
-            self.registry.answers.keep(steady, cycle.kept)
+            self.registry.frontend.cache.keep(steady, cycle.kept)
         if not complete:
             self._track(self.loop.create_task(goes_on(begun, awaited)))
 
@@ -350,14 +352,14 @@ class Protocol(Patient):
             # Bytes now would be taken for a part of the answer, or for the answer to a request that is not there.
             self.transport.close()
             return
-        app = self.registry.app
+        frontend = self.registry.frontend
         method = self._head.method_so_far
-        request_id = app.next_request_id()
+        request_id = frontend.next_request_id()
         self.transport.write(refusal(error, request_id, has_body=method != "HEAD"))
         self._end()
-        if app.settings.log_requests:
+        if frontend.observers:
             client = self.client[0] if self.client else ""
-            app.requests.write(Line(request_id, client, method or "-", "-", "-", "", "", error.status, 0, 0.0))
+            frontend.finished(Line(request_id, client, method or "-", "-", "-", "", "", error.status, 0, 0.0))
 
     @property
     def _is_ending(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from registry.http.context import Row
+from registry.http.row import Row
 from registry.routes import ROUTES
 from tests.content import (
     OCI_MANIFEST,

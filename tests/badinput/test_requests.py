@@ -6,7 +6,7 @@ from urllib.parse import quote_from_bytes
 import pytest
 from hypothesis import strategies as st
 
-from registry.http.context import Row
+from registry.http.row import Row
 from registry.routes import ROUTES
 from tests.badinput.conftest import CANARY, PLAYGROUND, Site
 from tests.badinput.documents import DIGEST
