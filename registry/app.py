@@ -32,11 +32,11 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.storage = storage(settings.storage_url, read_only=settings.read_only)
-        self.database, self.sessions = databases(settings)
+        self.database, self.upload_rows = databases(settings)
         self.repositories = Repositories(self.database)
         self.tags = Tags(self.database)
         self.blobs = Blobs(self.database, self.storage, small=settings.small_blob, read_only=settings.read_only)
-        self.uploads = Uploads(self.sessions, self.storage, self.blobs, small=settings.small_blob)
+        self.uploads = Uploads(self.upload_rows, self.storage, self.blobs, small=settings.small_blob)
         self.lists = Lists(self.database, limit=settings.manifest_limit, read_only=settings.read_only)
         self.manifests = Manifests(
             self.database,
@@ -52,7 +52,7 @@ class App:
         """Raises `OperatorError`."""
         await self.storage.open()
         await self.database.open()
-        await self.sessions.open()
+        await self.upload_rows.open()
         if not self.settings.read_only:
             self._sweep = asyncio.create_task(self._expire())
 
@@ -61,7 +61,7 @@ class App:
             self._sweep.cancel()
             with suppress(asyncio.CancelledError):
                 await self._sweep
-        await self.sessions.close()
+        await self.upload_rows.close()
         await self.database.close()
         await self.storage.close()
 

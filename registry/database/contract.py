@@ -1,8 +1,8 @@
 """`Database.run` and `Database.lookup`: how everyone reaches SQL, whichever database is behind it.
 
-A `Query` or `Command` is written with SQLModel or SQLAlchemy and compiled once to its text. A function for `run` is a
-plain `def` whose first parameter is a `Session`: one transaction, run again as a whole on a conflict, so it does SQL
-and nothing else.
+A `Query` or `Command` is written with SQLModel or SQLAlchemy and compiled once to its text. `Work`, what `run` is
+given, is a plain `def` whose first parameter is the `Transaction`, `tx`: it is run again as a whole on a conflict, so
+it does SQL and nothing else.
 """
 
 import sqlite3
@@ -63,7 +63,7 @@ def insertion(model: type[SQLModel]) -> Command:
     return Command(insert(table(model)).values({column.name: bindparam(column.name) for column in columns}))
 
 
-class Session(ABC):
+class Transaction(ABC):
     """One transaction. Rows are read and written by compiled statements."""
 
     @abstractmethod
@@ -87,12 +87,12 @@ class Session(ABC):
         """The command once for each of the rows."""
 
 
-Transaction = Callable[Concatenate[Session, P], T]
+Work = Callable[Concatenate[Transaction, P], T]
 
 _FREEING: set[object] = set()
 
 
-def frees(function: Transaction[P, T]) -> Transaction[P, T]:
+def frees(function: Work[P, T]) -> Work[P, T]:
     """Mark a transaction that makes room: where there is none, it is carried out in what is kept for it."""
     _FREEING.add(function)
     return function
@@ -133,7 +133,7 @@ class Database(ABC):
         """One command that is a transaction of its own; how many rows it changed. Raises as `run` does."""
 
     @abstractmethod
-    async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, function: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`function(session, *args)` in one transaction, committed when this returns (rule 4: no I/O inside).
 
         What the function raises rolls it back and is raised here. Raises `errors.StorageFull` and
@@ -158,11 +158,11 @@ class NoDatabase(Database):
     async def execute(self, command: Command, **values: object) -> int:
         raise ReadOnly
 
-    async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, function: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise ReadOnly
 
 
-class SqliteSession(Session):
+class SqliteTransaction(Transaction):
     """Statements on a connection that is in a transaction, or that only reads."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -16,7 +16,7 @@ import structlog
 
 from registry.database.checkpoint import Checkpointer
 from registry.database.connection import connect, connect_to_read, is_busy, is_full, log_path, translated
-from registry.database.contract import Command, Database, Query, Session, SqliteSession, Transaction, frees_room
+from registry.database.contract import Command, Database, Query, SqliteTransaction, Transaction, Work, frees_room
 from registry.database.reserve import Reserve
 from registry.errors import OperatorError, ReadOnly, StorageFull, Unavailable
 
@@ -54,14 +54,14 @@ class Sqlite(Database):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._reader: sqlite3.Connection
-        self._reading: SqliteSession
+        self._reading: SqliteTransaction
         self._waiting = 0
         """How many on the loop found the database busy, and wait."""
         self._gave_up = float("-inf")
 
     async def open(self) -> None:
         self._reader = self._connect()
-        self._reading = SqliteSession(self._reader)
+        self._reading = SqliteTransaction(self._reader)
         self._cursor = self._reader.cursor()
 
     def _connect(self) -> sqlite3.Connection:
@@ -81,16 +81,16 @@ class Sqlite(Database):
             return self._reading.first(query, **values)
         except sqlite3.Error as error:
             failure = error
-        return await self._again(failure, lambda: self._reading.first(query, **values))
+        return await self._retry(failure, lambda: self._reading.first(query, **values))
 
     async def lookup_all(self, query: Query[T], **values: object) -> list[T]:
         try:
             return self._reading.all(query, **values)
         except sqlite3.Error as error:
             failure = error
-        return await self._again(failure, lambda: self._reading.all(query, **values))
+        return await self._retry(failure, lambda: self._reading.all(query, **values))
 
-    async def _again(
+    async def _retry(
         self, failure: sqlite3.Error, attempt: Callable[[], T], room: Callable[[], None] | None = None
     ) -> T:
         """What `attempt` gives, which has failed so; tried again while another process has the database.
@@ -131,7 +131,7 @@ class Sqlite(Database):
     async def execute(self, command: Command, **values: object) -> int: ...
 
     @abstractmethod
-    async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+    async def run(self, function: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
 
 
 class ReadOnlySqlite(Sqlite):
@@ -143,7 +143,7 @@ class ReadOnlySqlite(Sqlite):
     async def execute(self, command: Command, **values: object) -> int:
         raise ReadOnly
 
-    async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, function: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise ReadOnly
 
 
@@ -155,7 +155,7 @@ class UnsyncedSqlite(Sqlite):
     async def open(self) -> None:
         await super().open()
         self._writer = connect(self.path, 0, synchronous="NORMAL")
-        self._writing = SqliteSession(self._writer)
+        self._writing = SqliteTransaction(self._writer)
         self._checkpointer = Checkpointer(self.path)
 
     async def close(self) -> None:
@@ -169,9 +169,9 @@ class UnsyncedSqlite(Sqlite):
         except sqlite3.Error as error:
             failure = error
         room = self._checkpointer.make_room if command.frees else None
-        return await self._again(failure, lambda: self._writing.execute(command, **values), room)
+        return await self._retry(failure, lambda: self._writing.execute(command, **values), room)
 
-    async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, function: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         def attempt() -> T:
             execute = self._writer.execute
             execute("BEGIN IMMEDIATE")
@@ -188,7 +188,7 @@ class UnsyncedSqlite(Sqlite):
             return attempt()
         except sqlite3.Error as error:
             failure = error
-        return await self._again(failure, attempt, self._checkpointer.make_room if frees_room(function) else None)
+        return await self._retry(failure, attempt, self._checkpointer.make_room if frees_room(function) else None)
 
 
 def when_free(deadline: float, attempt: Callable[[], T]) -> T:
@@ -207,7 +207,7 @@ def when_free(deadline: float, attempt: Callable[[], T]) -> T:
 class Job(NamedTuple):
     """A transaction that waits for the writer, and the future that waits for its result."""
 
-    function: Callable[[Session], Any]
+    function: Callable[[Transaction], Any]
     future: asyncio.Future[Any]
     frees: bool
     """Whether it makes room."""
@@ -227,7 +227,7 @@ class DurableSqlite(Sqlite):
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         # Not FULL, which would sync while it keeps other workers from writing; `_synced` does so after the commit.
         self._writer = connect(self.path, 0, synchronous="NORMAL")
-        self._session = SqliteSession(self._writer)
+        self._session = SqliteTransaction(self._writer)
         path = log_path(self.path)
         try:
             self._log = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -254,12 +254,12 @@ class DurableSqlite(Sqlite):
     async def execute(self, command: Command, **values: object) -> int:
         return await self._put(command.frees, execute, command, values)
 
-    async def run(self, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, function: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._put(frees_room(function), function, *args, **kwargs)
 
-    async def _put(self, frees: bool, function: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _put(self, frees: bool, function: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         future: asyncio.Future[T] = self._loop.create_future()
-        work = Job(lambda session: function(session, *args, **kwargs), future, frees, time.monotonic())
+        work = Job(lambda tx: function(tx, *args, **kwargs), future, frees, time.monotonic())
         self._jobs.put(work)
         # The transaction is carried out also when the client has gone: nobody can take it back from the thread.
         return await asyncio.shield(future)
@@ -281,7 +281,7 @@ class DurableSqlite(Sqlite):
             open_for_more = job is not None
             if batch:
                 outcomes = self._commit(batch)
-                self._loop.call_soon_threadsafe(settle, batch, outcomes)
+                self._loop.call_soon_threadsafe(resolve, batch, outcomes)
             if self._trouble != self._told:
                 # Last: whoever waits must not depend on whether this can be told.
                 self._told = self._trouble
@@ -378,11 +378,11 @@ class DurableSqlite(Sqlite):
         return outcomes
 
 
-def execute(session: Session, command: Command, values: dict[str, object]) -> int:
-    return session.execute(command, **values)
+def execute(tx: Transaction, command: Command, values: dict[str, object]) -> int:
+    return tx.execute(command, **values)
 
 
-def settle(batch: list[Job], outcomes: list[Outcome]) -> None:
+def resolve(batch: list[Job], outcomes: list[Outcome]) -> None:
     """Answer everyone whose transaction was in the commit."""
     for job, (result, error) in zip(batch, outcomes, strict=True):
         if job.future.done():

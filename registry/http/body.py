@@ -7,7 +7,7 @@ from registry.errors import BodyStalled, ClientGone, RegistryError
 from registry.http.tap import Sink, Tap
 from registry.http.types import STALLED, Receive
 from registry.names import LARGEST_NUMBER
-from registry.system.files import ended
+from registry.system.files import uninterrupted
 
 BLOCK = 1024 * 1024
 
@@ -95,7 +95,7 @@ class RequestBody:
             if len(block) <= ON_THE_LOOP:
                 sink(block)
             else:
-                await ended(loop.run_in_executor(None, sink, block))
+                await uninterrupted(loop.run_in_executor(None, sink, block))
 
     async def _next(self) -> bytes:
         if self._ahead:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from registry.errors import BodyStalled, ClientGone
-from registry.system.files import ended
+from registry.system.files import uninterrupted
 
 BLOCK = 1024 * 1024
 """Bytes that are read at a time, and the memory that a body takes."""
@@ -81,7 +81,7 @@ class Tap:
             try:
                 while self._left:
                     self._connection.tap_reads(True)
-                    dry = await ended(loop.run_in_executor(None, self._read, plug, early, sink))
+                    dry = await uninterrupted(loop.run_in_executor(None, self._read, plug, early, sink))
                     self._connection.tap_reads(False)
                     early = b""
                     if self._gone:
@@ -135,7 +135,7 @@ class Tap:
         loop = asyncio.get_running_loop()
         readable = loop.create_future()
         plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, min(WORTH, self._left))
-        loop.add_reader(plug.fileno(), settle, readable)
+        loop.add_reader(plug.fileno(), set_ready, readable)
         try:
             async with asyncio.timeout(patience):
                 await readable
@@ -150,7 +150,7 @@ class Tap:
             loop.remove_reader(plug.fileno())
 
 
-def settle(future: "asyncio.Future[None]") -> None:
+def set_ready(future: "asyncio.Future[None]") -> None:
     if not future.done():
         future.set_result(None)
 

@@ -27,7 +27,7 @@ from registry.asgi import Registry
 from registry.database import migrations
 from registry.errors import OperatorError
 from registry.http import access
-from registry.server.listener import NOBODY, Crowd, Door, raise_descriptor_limit, shared_counts
+from registry.server.listener import NOBODY, Connections, Listener, raise_descriptor_limit, shared_counts
 from registry.server.protocol import Protocol
 from registry.server.supervisor import STOPS, Supervisor, tell_waiting
 from registry.settings.fields import MEMORY, Settings
@@ -95,14 +95,14 @@ def start(settings: Settings, reload: Callable[[], Settings] | None = None) -> i
         migrations.upgrade(settings)
         count = settings.worker_count
         if count == 1:
-            place = Place(Crowd(shared_counts(1), 0))
+            place = Place(Connections(shared_counts(1), 0))
             work(settings, listening, place, lambda: announce(settings, listening))
             return 0
         # As many again may still be at their last requests while others have taken their place.
         connections, waiting = shared_counts(2 * count), shared_counts(2 * count)
 
         def work_at(settings: Settings, ready: Callable[[], None], alive: int, slot: int) -> None:
-            place = Place(Crowd(connections, slot), waiting[slot : slot + 1], alive)
+            place = Place(Connections(connections, slot), waiting[slot : slot + 1], alive)
             work(settings, listening, place, ready)
 
         supervisor = Supervisor(
@@ -121,7 +121,7 @@ def start(settings: Settings, reload: Callable[[], Settings] | None = None) -> i
 class Place:
     """Where a worker stands among others, if there are any."""
 
-    crowd: Crowd
+    connections: Connections
     waiting: memoryview | None = None
     """A number for the supervisor: how many requests the worker waits for at its end."""
     supervisor: int | None = None
@@ -236,7 +236,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, drain: timedelta, place: Place) -> None:
         super().__init__(config)
-        self.server_state.connections = place.crowd
+        self.server_state.connections = place.connections
         self._place = place
         self._drain = drain
         self._interrupted = False
@@ -249,7 +249,7 @@ class Server(uvicorn.Server):
         def protocol() -> Protocol:
             return Protocol(self.config, self.server_state, {})
 
-        self.servers = [Door(listening, self._place.crowd, protocol) for listening in sockets or []]  # type: ignore[misc]
+        self.servers = [Listener(listening, self._place.connections, protocol) for listening in sockets or []]  # type: ignore[misc]
         self.started = True
 
     @contextmanager
@@ -265,9 +265,9 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for door in self.servers:
-            door.close()
-            await door.wait_closed()
+        for listener in self.servers:
+            listener.close()
+            await listener.wait_closed()
         for each in sockets or []:
             each.close()
         connections = self.server_state.connections
@@ -360,7 +360,7 @@ async def live(
         if place.supervisor is not None:
             # Its end of the pipe closes when it dies: workers that nobody watches over must not keep the port.
             loop.add_reader(place.supervisor, orphaned, place.supervisor, server)
-        expiry = asyncio.create_task(place.crowd.expire(min(settings.send_timeout, settings.body_timeout)))
+        expiry = asyncio.create_task(place.connections.expire(min(settings.send_timeout, settings.body_timeout)))
         # Clients wait in the socket's queue already.
         ready()
         try:

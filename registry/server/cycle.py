@@ -229,7 +229,7 @@ def refusal(error: RegistryError, request_id: str, *, has_body: bool) -> bytes:
     return head + response.body if has_body else head
 
 
-async def goes_on(begun: Coroutine[Any, Any, None], awaited: Any) -> None:
+async def finish_in_task(begun: Coroutine[Any, Any, None], awaited: Any) -> None:
     """The rest of a coroutine whose first step, outside of a task, came to await something."""
     await _steps(begun, awaited)
 

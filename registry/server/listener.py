@@ -101,7 +101,7 @@ def in_backlog(listening: socket.socket) -> int:
     return 0
 
 
-class Crowd(set[Any]):
+class Connections(set[Any]):
     """The connections of one worker, whose number the others see."""
 
     def __init__(self, counts: memoryview, slot: int) -> None:
@@ -170,12 +170,14 @@ class Crowd(set[Any]):
                 connection.transport.abort()
 
 
-class Door:
+class Listener:
     """Accepts connections from a listening socket until it is closed."""
 
-    def __init__(self, listening: socket.socket, crowd: Crowd, protocol: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(
+        self, listening: socket.socket, connections: Connections, protocol: Callable[[], asyncio.Protocol]
+    ) -> None:
         self._listening = listening
-        self._crowd = crowd
+        self._connections = connections
         self._most = most_connections()
         self._protocol = protocol
         self._loop = asyncio.get_running_loop()
@@ -184,23 +186,23 @@ class Door:
         self._told: dict[str, float] = {}
         self._full_since: float | None = None
         """Since when somebody has waited all the time, as all connections were taken."""
-        self._loop.add_reader(listening, self._knock)
+        self._loop.add_reader(listening, self._on_readable)
 
     def close(self) -> None:
         """Accept no more."""
         if self._later is not None:
             self._later.cancel()
         self._loop.remove_reader(self._listening)
-        self._crowd.leave()
+        self._connections.leave()
 
     async def wait_closed(self) -> None:
         """Nothing is left to wait for but those who are coming in."""
         if self._entering:
             await asyncio.wait(self._entering)
 
-    def _knock(self) -> None:
-        least = self._crowd.least_elsewhere()
-        if least is not None and len(self._crowd) + len(self._entering) > least:
+    def _on_readable(self) -> None:
+        least = self._connections.least_elsewhere()
+        if least is not None and len(self._connections) + len(self._entering) > least:
             self._wait(TURN, self._accept)
         else:
             self._accept()
@@ -210,16 +212,16 @@ class Door:
 
         def go_on() -> None:
             self._later = None
-            self._loop.add_reader(self._listening, self._knock)
+            self._loop.add_reader(self._listening, self._on_readable)
             if then is not None:
                 then()
 
         self._later = self._loop.call_later(seconds, go_on)
 
     def _accept(self) -> None:
-        if len(self._crowd) + len(self._entering) >= self._most:
+        if len(self._connections) + len(self._entering) >= self._most:
             hurry = self._hurry(self._loop.time())
-            if self._crowd.dismiss(self._loop.time(), max(1, in_backlog(self._listening)), hurry):
+            if self._connections.dismiss(self._loop.time(), max(1, in_backlog(self._listening)), hurry):
                 self._wait(TURN)
             else:
                 self._wait(FULL * (1 - 0.9 * hurry))
@@ -232,7 +234,7 @@ class Door:
         except OSError as error:
             # Those that name the network's trouble are the client's (accept(2)): the next may do better.
             most = max(1, in_backlog(self._listening))
-            dismissed = error.errno in EXHAUSTED and self._crowd.dismiss(self._loop.time(), most)
+            dismissed = error.errno in EXHAUSTED and self._connections.dismiss(self._loop.time(), most)
             self._wait(FULL if dismissed else PAUSE)
             self._tell("no more connections can be accepted for now", reason=error.strerror)
             return

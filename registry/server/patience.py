@@ -57,7 +57,7 @@ class Patient(HttpToolsProtocol):
         self._is_tapped = self._tap_reads = False
         self._lingering = False
         """Whether the last answer was sent, and what else the client sends is thrown away."""
-        self._head_since = self._heard = self._answered = self._taking_since = self.loop.time()
+        self._head_since = self._last_received = self._answered = self._taking_since = self.loop.time()
         self._progress = (0, 0, 0, 0)
         """What changes when an answer goes on, as it was when the connection was last looked at."""
 
@@ -87,12 +87,12 @@ class Patient(HttpToolsProtocol):
         if cycle is not None:
             # It may be us who do not read, or who cannot write what a thread has read.
             ours = not cycle.more_body or self._tap_reads or (self.flow.read_paused and not self._is_tapped)
-            return None if ours else self._heard + stalled
+            return None if ours else self._last_received + stalled
         if self._head.size:
             return self._head_since + STALLED_HEAD + hurry * (HURRIED_HEAD - STALLED_HEAD)
         if self._left or self._chunks is not None:
             return self._answered + stalled
-        return None if self._held else self._heard
+        return None if self._held else self._last_received
 
     @property
     def is_at_something(self) -> bool:
@@ -133,7 +133,7 @@ class Patient(HttpToolsProtocol):
         elif self._left or self._chunks is not None:
             if now - self._answered > min(UNWANTED_PATIENCE, settings.body_timeout.total_seconds()):
                 self.transport.close()
-        elif not self._held and now - self._heard > (KEEP_ALIVE if self._requests else HEAD_PATIENCE):
+        elif not self._held and now - self._last_received > (KEEP_ALIVE if self._requests else HEAD_PATIENCE):
             self.transport.close()
 
     def _is_stuck(self, now: float) -> bool:

@@ -17,7 +17,7 @@ from registry.http.cache import PLAIN, CachedAnswer, Key
 from registry.http.tap import Tap, duplicate
 from registry.http.types import TAP
 from registry.server.chunked import ChunkedBody
-from registry.server.cycle import JOINED, Cycle, goes_on, refusal
+from registry.server.cycle import JOINED, Cycle, finish_in_task, refusal
 from registry.server.head import CHUNKED, Head
 from registry.server.patience import Patient
 from registry.system.clock import http_date
@@ -68,7 +68,7 @@ class Protocol(Patient):
             if self._lingering_for < 0:
                 self.transport.close()
             return
-        self._heard = self.loop.time()
+        self._last_received = self.loop.time()
         if self._held:
             # Reading was stopped, but this was on its way.
             self._held += data
@@ -126,7 +126,7 @@ class Protocol(Patient):
         Raises `RegistryError`."""
         head = self._head
         if head.size == 0:
-            self._head_since = self._heard
+            self._head_since = self._last_received
         try:
             at, complete = head.read(data, at)
         except RequestInvalid:
@@ -232,7 +232,7 @@ class Protocol(Patient):
         if steady is not None and cycle.kept is not None:
             self.registry.frontend.cache.keep(steady, cycle.kept)
         if not complete:
-            self._track(self.loop.create_task(goes_on(begun, awaited)))
+            self._track(self.loop.create_task(finish_in_task(begun, awaited)))
 
     def _track(self, task: "asyncio.Task[None]") -> None:
         task.add_done_callback(self.tasks.discard)
@@ -243,7 +243,7 @@ class Protocol(Patient):
         if self._is_ending:
             return
         # Idle connections are closed by `expire`: a timer for each answer costs more than one sweep.
-        self._heard = self._answered = self.loop.time()
+        self._last_received = self._answered = self.loop.time()
         if self._held:
             self.loop.call_soon(self._go_on)
         else:
@@ -310,7 +310,7 @@ class Protocol(Patient):
 
     def tap_reads(self, reads: bool) -> None:
         self._tap_reads = reads
-        self._heard = self.loop.time()
+        self._last_received = self.loop.time()
 
     def untapped(self, left: int, gone: bool) -> None:
         self._is_tapped = False
@@ -321,7 +321,7 @@ class Protocol(Patient):
             self.transport.close()
         if cycle is None or self.transport.is_closing():
             return
-        self._heard = self.loop.time()
+        self._last_received = self.loop.time()
         self._left = left
         if left == 0:
             self._body_complete()

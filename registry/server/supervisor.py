@@ -73,7 +73,7 @@ class Supervisor:
         self._settings = settings
         self._offered: Settings | None = None
         """New settings with which no worker has served yet."""
-        self._asked = False
+        self._reload_asked = False
         """Whether SIGHUP came and was not acted upon yet."""
         self._count = count
         self._connections = connections
@@ -111,9 +111,9 @@ class Supervisor:
                         return
                 if not self._serving:
                     self._look_at_first(ready, stopping)
-                self._asked = self._asked or signal.SIGHUP in got
-                if self._asked and self._serving:
-                    self._asked = False
+                self._reload_asked = self._reload_asked or signal.SIGHUP in got
+                if self._reload_asked and self._serving:
+                    self._reload_asked = False
                     self._renew()
                 for number in UNHEEDED:
                     if number in got:

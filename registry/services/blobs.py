@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy import join as join_tables
 
-from registry.database.contract import Command, Database, Query, Session, frees, insertion
+from registry.database.contract import Command, Database, Query, Transaction, frees, insertion
 from registry.errors import BlobDamaged, BlobUnknown, StorageFull, Unavailable
 from registry.models import Blob, BlobContent, Descriptor, Repository, RepositoryBlob, table
 from registry.names import Digest, RepositoryName
@@ -81,8 +81,8 @@ REFERRED = Query(
     int,
 )
 MOVE = Command(update(blob).where(blob.c.id == bindparam("of")).values(key=bindparam("key"), size=bindparam("size")))
-JOIN = insertion(RepositoryBlob)
-LEAVE = Command(delete(member).where(member.c.repository_id == bindparam("of"), member.c.blob_id == bindparam("held")))
+LINK = insertion(RepositoryBlob)
+UNLINK = Command(delete(member).where(member.c.repository_id == bindparam("of"), member.c.blob_id == bindparam("held")))
 
 
 def key_of(digest: Digest) -> str:
@@ -177,24 +177,24 @@ class Blobs:
         """Take the blob from the repository; its bytes are garbage if no other one holds it.
 
         Raises `BlobUnknown`, `PreconditionFailed`."""
-        await self._database.run(leave, name, digest, condition)
+        await self._database.run(unlink, name, digest, condition)
 
     async def store(self, name: RepositoryName, digest: Digest, content: bytes) -> None:
         """Store bytes that have this digest and that came whole, and make them a blob of the repository.
 
         Also where they are known: what storage has of them may be damaged, and these are not."""
         if len(content) <= self._small:
-            await self._tell_the_others(name, digest, await self._database.run(keep, name, digest, content))
+            await self._tell_the_others(name, digest, await self._database.run(add_small, name, digest, content))
             return
         try:
             key = await self._storage.put(key_of(digest), content)
         except StoreFull as error:
             raise StorageFull from error
-        await self.hold(name, digest, len(content), key)
+        await self.add_stored(name, digest, len(content), key)
 
-    async def hold(self, name: RepositoryName, digest: Digest, size: int, key: str) -> None:
+    async def add_stored(self, name: RepositoryName, digest: Digest, size: int, key: str) -> None:
         """Make bytes that storage has finished under `key` a blob of the repository."""
-        await self._tell_the_others(name, digest, await self._database.run(hold, name, digest, size, key))
+        await self._tell_the_others(name, digest, await self._database.run(add_stored, name, digest, size, key))
 
     async def _tell_the_others(self, name: RepositoryName, digest: Digest, more_wait: bool) -> None:
         """Those that wait for a blob that has come, as long as there are more, in transactions of their own."""
@@ -205,77 +205,77 @@ class Blobs:
 # Whoever links a blob says whether more descriptors may wait for it than it has told.
 
 
-def mount(session: Session, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool | None:
+def mount(tx: Transaction, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool | None:
     """None: there is no such blob."""
-    known = session.first(STORED, digest=digest)
+    known = tx.first(STORED, digest=digest)
     if known is None:
         return None
-    if session.first(FIND, name=name, digest=digest) is None:
+    if tx.first(FIND, name=name, digest=digest) is None:
         # Bytes that nobody holds are on their way to the collector.
-        if source is None and session.first(HOLDER, blob_id=known.id) is None:
+        if source is None and tx.first(HOLDER, blob_id=known.id) is None:
             return None
-        if source is not None and session.first(FIND, name=source, digest=digest) is None:
+        if source is not None and tx.first(FIND, name=source, digest=digest) is None:
             return None
-    return join(session, name, digest, known.id)
+    return link(tx, name, digest, known.id)
 
 
-def hold(session: Session, name: RepositoryName, digest: Digest, size: int, key: str) -> bool:
-    known = session.first(STORED, digest=digest)
+def add_stored(tx: Transaction, name: RepositoryName, digest: Digest, size: int, key: str) -> bool:
+    known = tx.first(STORED, digest=digest)
     if known is None:
-        return arrive(session, name, digest, insert(session, digest, size, key))
+        return insert_and_link(tx, name, digest, insert(tx, digest, size, key))
     if (known.key, known.size) != (key, size):
-        session.execute(MOVE, of=known.id, key=key, size=size)
+        tx.execute(MOVE, of=known.id, key=key, size=size)
         if known.key is None:
-            session.execute(DELETE_CONTENT, of=known.id)
-    return join(session, name, digest, known.id)
+            tx.execute(DELETE_CONTENT, of=known.id)
+    return link(tx, name, digest, known.id)
 
 
-def keep(session: Session, name: RepositoryName, digest: Digest, content: bytes) -> bool:
+def add_small(tx: Transaction, name: RepositoryName, digest: Digest, content: bytes) -> bool:
     """Make a small blob, bytes and all, one of the repository's."""
-    known = session.first(STORED, digest=digest)
+    known = tx.first(STORED, digest=digest)
     if known is None:
-        blob_id = insert(session, digest, len(content), None)
-        session.execute(INSERT_CONTENT, blob_id=blob_id, content=content)
-        return arrive(session, name, digest, blob_id)
+        blob_id = insert(tx, digest, len(content), None)
+        tx.execute(INSERT_CONTENT, blob_id=blob_id, content=content)
+        return insert_and_link(tx, name, digest, blob_id)
     if (known.key, known.size) != (None, len(content)):
         # Whether storage still has it need not be asked: here is the whole of it.
-        session.execute(MOVE, of=known.id, key=None, size=len(content))
-    if session.first(CONTENT, of=known.id) != content:
-        session.execute(DELETE_CONTENT, of=known.id)
-        session.execute(INSERT_CONTENT, blob_id=known.id, content=content)
-    return join(session, name, digest, known.id)
+        tx.execute(MOVE, of=known.id, key=None, size=len(content))
+    if tx.first(CONTENT, of=known.id) != content:
+        tx.execute(DELETE_CONTENT, of=known.id)
+        tx.execute(INSERT_CONTENT, blob_id=known.id, content=content)
+    return link(tx, name, digest, known.id)
 
 
-def insert(session: Session, digest: Digest, size: int, key: str | None) -> int:
+def insert(tx: Transaction, digest: Digest, size: int, key: str | None) -> int:
     """The row of a blob that the registry has not had so far."""
-    return session.insert(INSERT, digest=digest, size=size, key=key, created=clock.now())
+    return tx.insert(INSERT, digest=digest, size=size, key=key, created=clock.now())
 
 
-def arrive(session: Session, name: RepositoryName, digest: Digest, blob_id: int) -> bool:
+def insert_and_link(tx: Transaction, name: RepositoryName, digest: Digest, blob_id: int) -> bool:
     """Make a blob that nobody had so far one of the repository's."""
-    repository_id = repositories.ensure(session, name)
-    session.execute(JOIN, repository_id=repository_id, blob_id=blob_id, renewed=clock.now())
-    return waiting.blob_came(session, repository_id, digest, blob_id)
+    repository_id = repositories.ensure(tx, name)
+    tx.execute(LINK, repository_id=repository_id, blob_id=blob_id, renewed=clock.now())
+    return waiting.blob_came(tx, repository_id, digest, blob_id)
 
 
-def join(session: Session, name: RepositoryName, digest: Digest, blob_id: int) -> bool:
+def link(tx: Transaction, name: RepositoryName, digest: Digest, blob_id: int) -> bool:
     """Make a blob that there is one of the repository's, or renew the promise that it is."""
-    repository_id = repositories.ensure(session, name)
-    if session.execute(RENEW, of=repository_id, held=blob_id, now=clock.now()) == 0:
-        session.execute(JOIN, repository_id=repository_id, blob_id=blob_id, renewed=clock.now())
-    return waiting.blob_came(session, repository_id, digest, blob_id)
+    repository_id = repositories.ensure(tx, name)
+    if tx.execute(RENEW, of=repository_id, held=blob_id, now=clock.now()) == 0:
+        tx.execute(LINK, repository_id=repository_id, blob_id=blob_id, renewed=clock.now())
+    return waiting.blob_came(tx, repository_id, digest, blob_id)
 
 
-def tell_more(session: Session, name: RepositoryName, digest: Digest) -> bool:
+def tell_more(tx: Transaction, name: RepositoryName, digest: Digest) -> bool:
     """Unless the blob was deleted meanwhile."""
-    found = session.first(FIND, name=name, digest=digest)
-    return found is not None and waiting.blob_came(session, found.repository_id, digest, found.id)
+    found = tx.first(FIND, name=name, digest=digest)
+    return found is not None and waiting.blob_came(tx, found.repository_id, digest, found.id)
 
 
 @frees
-def leave(session: Session, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
-    found = session.first(FIND, name=name, digest=digest)
+def unlink(tx: Transaction, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
+    found = tx.first(FIND, name=name, digest=digest)
     if found is None:
         raise BlobUnknown(digest)
     condition.check(found.digest)
-    session.execute(LEAVE, of=found.repository_id, held=found.id)
+    tx.execute(UNLINK, of=found.repository_id, held=found.id)

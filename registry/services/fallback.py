@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from registry.database.contract import Database, Query, Session, frees
+from registry.database.contract import Database, Query, Transaction, frees
 from registry.errors import StorageFull, Unavailable
 from registry.names import ALGORITHMS, Digest, RepositoryName
 from registry.names import Tag as TagName
@@ -118,58 +118,58 @@ def seen(making: asyncio.Future[Served]) -> None:
 # Reading
 
 
-def serve_prepared(session: Session, tag: TagName, prepared: Prepared) -> Served | None:
+def serve_prepared(tx: Transaction, tag: TagName, prepared: Prepared) -> Served | None:
     """None: something happened since."""
-    if not prepared.is_current(session, tag):
+    if not prepared.is_current(tx, tag):
         return None
-    return keep(session, prepared.repository_id, tag, prepared.target, prepared.media_type, prepared.made)
+    return keep(tx, prepared.repository_id, tag, prepared.target, prepared.media_type, prepared.made)
 
 
-def serve(session: Session, name: RepositoryName, tag: TagName, limit: int) -> Served:
-    repository_id = session.first(repositories.FIND, name=name)
-    return AS_PUSHED if repository_id is None else current(session, repository_id, tag, limit)
+def serve(tx: Transaction, name: RepositoryName, tag: TagName, limit: int) -> Served:
+    repository_id = tx.first(repositories.FIND, name=name)
+    return AS_PUSHED if repository_id is None else current(tx, repository_id, tag, limit)
 
 
-def current(session: Session, repository_id: int, tag: TagName, limit: int) -> Served:
+def current(tx: Transaction, repository_id: int, tag: TagName, limit: int) -> Served:
     """What the tag serves, worked out and kept if that is not known."""
-    state = session.first(rows.STATE, of=repository_id, called=tag)
+    state = tx.first(rows.STATE, of=repository_id, called=tag)
     if state is None:
         return AS_PUSHED
     if state.fresh and state.source == state.target:
-        return (None if state.made_id is None else session.first(rows.MADE_BY_ID, this=state.made_id)) or AS_PUSHED
-    source = session.first(rows.SOURCE, this=state.target)
+        return (None if state.made_id is None else tx.first(rows.MADE_BY_ID, this=state.made_id)) or AS_PUSHED
+    source = tx.first(rows.SOURCE, this=state.target)
     if source is None or source.media_type not in INDEXES:
         return AS_PUSHED
-    made = complete(session, repository_id, tag, source, limit)
-    return keep(session, repository_id, tag, state.target, source.media_type, made)
+    made = complete(tx, repository_id, tag, source, limit)
+    return keep(tx, repository_id, tag, state.target, source.media_type, made)
 
 
-def complete(session: Session, repository_id: int, tag: TagName, source: Source, limit: int) -> Completed | None:
+def complete(tx: Transaction, repository_id: int, tag: TagName, source: Source, limit: int) -> Completed | None:
     """The list as it should be; None: as the client pushed it, or it is none, or it would be too large."""
     most = rows.most_referrers(limit)
-    known = session.all(rows.REFERRERS, of=repository_id, most=most + 1, **subjects(tag))
+    known = tx.all(rows.REFERRERS, of=repository_id, most=most + 1, **subjects(tag))
     if len(known) > most:
         return None
-    omitted = frozenset(session.all(rows.OMITTED, of=repository_id, called=tag))
+    omitted = frozenset(tx.all(rows.OMITTED, of=repository_id, called=tag))
     merged = merge(tag, source, known, omitted)
     if merged is None or not merged.may_fit(source, limit):
         return None
-    entries = [session.first(rows.ENTRY, this=referrer.id) or b"{}" for referrer in merged.lacking]
+    entries = [tx.first(rows.ENTRY, this=referrer.id) or b"{}" for referrer in merged.lacking]
     return merged.completed(entries, limit)
 
 
 def keep(
-    session: Session, repository_id: int, tag: TagName, target: int, media_type: str, made: Completed | None
+    tx: Transaction, repository_id: int, tag: TagName, target: int, media_type: str, made: Completed | None
 ) -> Served:
     """Remember what the tag serves while it points to this target and nothing happens to its referrers."""
-    session.execute(rows.REPLACE, of=repository_id, called=tag, now=clock.now())
+    tx.execute(rows.REPLACE, of=repository_id, called=tag, now=clock.now())
     served, made_id = AS_PUSHED, None
     if made is not None:
-        offer(session, repository_id, tag, made.added)
+        offer(tx, repository_id, tag, made.added)
         served = Served(made.digest, len(made.body), made.body)
-        made_id = session.first(rows.SAME, of=repository_id, called=tag, digest=made.digest)
+        made_id = tx.first(rows.SAME, of=repository_id, called=tag, digest=made.digest)
         if made_id is None:
-            made_id = session.insert(
+            made_id = tx.insert(
                 rows.INSERT_MADE,
                 repository_id=repository_id,
                 tag=tag,
@@ -182,145 +182,145 @@ def keep(
                 body=made.body,
             )
         else:
-            session.execute(rows.REVIVE, this=made_id, pushed_as=media_type)
-    if session.execute(rows.SETTLE, of=repository_id, called=tag, target=target, made=made_id) == 0:
-        insert_list(session, repository_id, tag, source=target, made_id=made_id, fresh=True)
-    prune(session, repository_id, tag)
+            tx.execute(rows.REVIVE, this=made_id, pushed_as=media_type)
+    if tx.execute(rows.SETTLE, of=repository_id, called=tag, target=target, made=made_id) == 0:
+        insert_list(tx, repository_id, tag, source=target, made_id=made_id, fresh=True)
+    prune(tx, repository_id, tag)
     return served
 
 
-def prune(session: Session, repository_id: int, tag: TagName) -> None:
+def prune(tx: Transaction, repository_id: int, tag: TagName) -> None:
     """Drop the replaced lists that are too many or too old."""
     now = clock.now()
-    for position, (made_id, replaced) in enumerate(session.all(rows.REPLACED, of=repository_id, called=tag)):
+    for position, (made_id, replaced) in enumerate(tx.all(rows.REPLACED, of=repository_id, called=tag)):
         most = MOST_RECENT if now - replaced < RECENT else MOST_REPLACED
         if position >= most or now - replaced > GRACE:
-            session.execute(rows.DROP_MADE, this=made_id)
+            tx.execute(rows.DROP_MADE, this=made_id)
 
 
-def offer(session: Session, repository_id: int, tag: TagName, digests: list[str]) -> None:
+def offer(tx: Transaction, repository_id: int, tag: TagName, digests: list[str]) -> None:
     """Remember that others may know of these referrers from the list before their own clients have listed them."""
-    known = frozenset(session.all(rows.OFFERED, of=repository_id, called=tag)) if digests else frozenset()
+    known = frozenset(tx.all(rows.OFFERED, of=repository_id, called=tag)) if digests else frozenset()
     new = [digest for digest in digests if digest not in known]
     if new:
         where = {"repository_id": repository_id, "tag": tag, "since": clock.now()}
-        session.execute_many(rows.OFFER, [{**where, "digest": digest} for digest in new])
+        tx.execute_many(rows.OFFER, [{**where, "digest": digest} for digest in new])
 
 
 # What pushes and deletions mean for lists
 
 
-def attached(session: Session, repository_id: int, document: Document) -> None:
+def attached(tx: Transaction, repository_id: int, document: Document) -> None:
     """A manifest was pushed: if it is a referrer, the list of its subject has to be worked out anew."""
     if document.subject is None or document.subject.algorithm not in ALGORITHMS:
         return
     tag = document.subject.fallback_tag
-    if session.execute(rows.MARK, of=repository_id, called=tag):
-        session.execute(rows.ADMIT, of=repository_id, called=tag, entry=document.digest)
+    if tx.execute(rows.MARK, of=repository_id, called=tag):
+        tx.execute(rows.ADMIT, of=repository_id, called=tag, entry=document.digest)
 
 
-def detached(session: Session, repository_id: int, subject: str | None, digest: str) -> None:
+def detached(tx: Transaction, repository_id: int, subject: str | None, digest: str) -> None:
     """A manifest with this subject was deleted: its entry leaves the list, also if a client that read it before
     pushes it once more."""
     if subject is None or Digest(subject).algorithm not in ALGORITHMS:
         return
     tag = Digest(subject).fallback_tag
-    if session.execute(rows.MARK, of=repository_id, called=tag):
-        omit(session, repository_id, tag, digest, clock.now())
-        newest = session.first(rows.NEWEST_FORGOTTEN, of=repository_id, called=tag, most=MOST_DELETED)
+    if tx.execute(rows.MARK, of=repository_id, called=tag):
+        omit(tx, repository_id, tag, digest, clock.now())
+        newest = tx.first(rows.NEWEST_FORGOTTEN, of=repository_id, called=tag, most=MOST_DELETED)
         if newest:
-            session.execute(rows.FORGET_DELETED, of=repository_id, called=tag, newest=newest)
+            tx.execute(rows.FORGET_DELETED, of=repository_id, called=tag, newest=newest)
 
 
-def pushed(session: Session, repository_id: int, tag: TagName, document: Document) -> None:
+def pushed(tx: Transaction, repository_id: int, tag: TagName, document: Document) -> None:
     """A client is about to let the tag point to this manifest."""
     if not is_list_tag(tag):
         return
-    outlive(session, repository_id, tag)
+    outlive(tx, repository_id, tag)
     if document.media_type in INDEXES:
         new = frozenset(link.digest for link in document.links)
-        for digest in session.all(rows.OMITTED, of=repository_id, called=tag):
+        for digest in tx.all(rows.OMITTED, of=repository_id, called=tag):
             # One that was deleted stays out until it is pushed: the client may have read the list before.
-            if digest in new and is_referrer(session, repository_id, tag, digest):
-                session.execute(rows.ADMIT, of=repository_id, called=tag, entry=digest)
-        for digest in left_out(session, repository_id, tag, new):
-            omit(session, repository_id, tag, digest, 0)
-    if session.execute(rows.MARK, of=repository_id, called=tag) == 0 and document.media_type in INDEXES:
-        insert_list(session, repository_id, tag, source=None, made_id=None, fresh=False)
+            if digest in new and is_referrer(tx, repository_id, tag, digest):
+                tx.execute(rows.ADMIT, of=repository_id, called=tag, entry=digest)
+        for digest in left_out(tx, repository_id, tag, new):
+            omit(tx, repository_id, tag, digest, 0)
+    if tx.execute(rows.MARK, of=repository_id, called=tag) == 0 and document.media_type in INDEXES:
+        insert_list(tx, repository_id, tag, source=None, made_id=None, fresh=False)
 
 
 def insert_list(
-    session: Session, repository_id: int, tag: TagName, *, source: int | None, made_id: int | None, fresh: bool
+    tx: Transaction, repository_id: int, tag: TagName, *, source: int | None, made_id: int | None, fresh: bool
 ) -> None:
     values = {"repository_id": repository_id, "tag": tag, "source": source, "made_id": made_id, "fresh": fresh}
-    session.execute(rows.INSERT_LIST, **values, generation=clock.now())
+    tx.execute(rows.INSERT_LIST, **values, generation=clock.now())
 
 
-def left_out(session: Session, repository_id: int, tag: TagName, new: frozenset[str]) -> list[str]:
+def left_out(tx: Transaction, repository_id: int, tag: TagName, new: frozenset[str]) -> list[str]:
     """The referrers that a client takes out of its list on purpose, by pushing one that has these entries.
 
     It looks much the same when a client that has read the list long ago adds its own entry, after others have done
     so for it. They can know that entry only from a list that was made; so a list that has such an entry takes
     nothing out."""
-    old = frozenset(session.all(rows.LISTED, of=repository_id, called=tag))
+    old = frozenset(tx.all(rows.LISTED, of=repository_id, called=tag))
     missing = old - new
     if not new < old or (len(new) == 1 and len(missing) > 1):
         return []
-    offered = frozenset(session.all(rows.OFFERED, of=repository_id, called=tag))
+    offered = frozenset(tx.all(rows.OFFERED, of=repository_id, called=tag))
     if new & offered:
         return []
-    if session.first(rows.MADE_WITH, of=repository_id, called=tag, entries=entries_hash(new)) is not None:
+    if tx.first(rows.MADE_WITH, of=repository_id, called=tag, entries=entries_hash(new)) is not None:
         return []
-    return [digest for digest in missing if is_referrer(session, repository_id, tag, digest)]
+    return [digest for digest in missing if is_referrer(tx, repository_id, tag, digest)]
 
 
-def is_referrer(session: Session, repository_id: int, tag: TagName, digest: str) -> bool:
-    return session.first(rows.IS_REFERRER, of=repository_id, digest=digest, **subjects(tag)) is not None
+def is_referrer(tx: Transaction, repository_id: int, tag: TagName, digest: str) -> bool:
+    return tx.first(rows.IS_REFERRER, of=repository_id, digest=digest, **subjects(tag)) is not None
 
 
-def omit(session: Session, repository_id: int, tag: TagName, digest: str, deleted: int) -> None:
+def omit(tx: Transaction, repository_id: int, tag: TagName, digest: str, deleted: int) -> None:
     """Keep it out of the list. `deleted`: when; 0 if a client took it out on purpose."""
-    if session.execute(rows.OMIT_AGAIN, of=repository_id, called=tag, entry=digest, at=deleted) == 0:
-        session.execute(rows.OMIT, repository_id=repository_id, tag=tag, digest=digest, deleted=deleted)
+    if tx.execute(rows.OMIT_AGAIN, of=repository_id, called=tag, entry=digest, at=deleted) == 0:
+        tx.execute(rows.OMIT, repository_id=repository_id, tag=tag, digest=digest, deleted=deleted)
 
 
-def outlive(session: Session, repository_id: int, tag: TagName) -> None:
+def outlive(tx: Transaction, repository_id: int, tag: TagName) -> None:
     """The lists that were made for the tag are no longer what it serves, nor what a deletion of it means."""
-    session.execute(rows.REPLACE, of=repository_id, called=tag, now=clock.now())
-    session.execute(rows.OUTLIVE, of=repository_id, called=tag)
+    tx.execute(rows.REPLACE, of=repository_id, called=tag, now=clock.now())
+    tx.execute(rows.OUTLIVE, of=repository_id, called=tag)
 
 
-def untagged(session: Session, repository_id: int, tag: str) -> None:
+def untagged(tx: Transaction, repository_id: int, tag: str) -> None:
     """The tag was deleted. What was made for it can be read by digest for a while, as a manifest could."""
     if is_list_tag(tag):
-        outlive(session, repository_id, TagName(tag))
+        outlive(tx, repository_id, TagName(tag))
         for forget in (rows.FORGET_LIST, rows.FORGET_OMITTED, rows.FORGET_OFFERED):
-            session.execute(forget, of=repository_id, called=tag)
+            tx.execute(forget, of=repository_id, called=tag)
 
 
-def made(session: Session, repository_id: int, digest: str) -> bool:
+def made(tx: Transaction, repository_id: int, digest: str) -> bool:
     """Whether a list that was made has this digest."""
-    return session.first(rows.MADE_HERE, of=repository_id, digest=digest) is not None
+    return tx.first(rows.MADE_HERE, of=repository_id, digest=digest) is not None
 
 
-def removed(session: Session, repository_id: int, digest: str, *, tag_too: bool) -> bool:
+def removed(tx: Transaction, repository_id: int, digest: str, *, tag_too: bool) -> bool:
     """Drop the lists of this digest, and `tag_too` the tags that serve them; whether there was one.
 
     A client that keeps a list pushes a shorter one and then deletes the one that it had read: that tag stays."""
-    found = session.all(rows.MADE_HERE, of=repository_id, digest=digest)
+    found = tx.all(rows.MADE_HERE, of=repository_id, digest=digest)
     for each in found:
-        session.execute(rows.DROP_MADE, this=each.id)
-        session.execute(rows.MARK, of=repository_id, called=each.tag)
+        tx.execute(rows.DROP_MADE, this=each.id)
+        tx.execute(rows.MARK, of=repository_id, called=each.tag)
         if tag_too and each.replaced is None and not each.outlived:
-            tags.remove(session, repository_id, each.tag)
-            untagged(session, repository_id, each.tag)
+            tags.remove(tx, repository_id, each.tag)
+            untagged(tx, repository_id, each.tag)
     return bool(found)
 
 
 @frees
-def sweep(session: Session, before: int) -> None:
+def sweep(tx: Transaction, before: int) -> None:
     """Drop some of what is older."""
-    for made_id in session.all(rows.OLD_MADE, before=before, most=SWEPT_AT_ONCE):
-        session.execute(rows.DROP_MADE, this=made_id)
-    offered = session.all(rows.OLD_OFFERED, before=before, most=SWEPT_AT_ONCE)
-    session.execute_many(rows.WITHDRAW, [entry._asdict() for entry in offered])
+    for made_id in tx.all(rows.OLD_MADE, before=before, most=SWEPT_AT_ONCE):
+        tx.execute(rows.DROP_MADE, this=made_id)
+    offered = tx.all(rows.OLD_OFFERED, before=before, most=SWEPT_AT_ONCE)
+    tx.execute_many(rows.WITHDRAW, [entry._asdict() for entry in offered])

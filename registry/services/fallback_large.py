@@ -7,7 +7,7 @@ referrers in between (`ReferrersList.generation`).
 import asyncio
 from typing import NamedTuple
 
-from registry.database.contract import Database, Session
+from registry.database.contract import Database, Transaction
 from registry.names import RepositoryName
 from registry.names import Tag as TagName
 from registry.services import fallback_rows as rows
@@ -32,8 +32,8 @@ class Prepared(NamedTuple):
     media_type: str
     made: Completed | None
 
-    def is_current(self, session: Session, tag: TagName) -> bool:
-        state = session.first(rows.STATE, of=self.repository_id, called=tag)
+    def is_current(self, tx: Transaction, tag: TagName) -> bool:
+        state = tx.first(rows.STATE, of=self.repository_id, called=tag)
         return state is not None and (state.target, state.generation) == (self.target, self.generation)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from registry import hashing
-from registry.database.contract import Command, Database, Query, Session, frees, insertion
+from registry.database.contract import Command, Database, Query, Transaction, frees, insertion
 from registry.errors import DigestInvalid, ManifestBlobUnknown, ManifestUnknown
 from registry.models import Blob, Descriptor, Manifest, Repository, RepositoryBlob, Tag, table
 from registry.names import Digest, Reference, RepositoryName
@@ -211,7 +211,7 @@ class Manifests:
 
 
 def put(
-    session: Session,
+    tx: Transaction,
     name: RepositoryName,
     document: Document,
     reference: Reference,
@@ -221,51 +221,51 @@ def put(
     limit: int,
 ) -> bool:
     """Whether more indexes may wait for it than were told."""
-    repository_id = repositories.ensure(session, name)
-    known = session.first(TARGET, of=repository_id, digest=document.digest)
+    repository_id = repositories.ensure(tx, name)
+    known = tx.first(TARGET, of=repository_id, digest=document.digest)
     if not isinstance(reference, Digest):
-        condition.check(served(session, repository_id, reference, condition, limit))
-    elif known is not None or (condition != NO_PRECONDITION and fallback.made(session, repository_id, reference)):
+        condition.check(served(tx, repository_id, reference, condition, limit))
+    elif known is not None or (condition != NO_PRECONDITION and fallback.made(tx, repository_id, reference)):
         condition.check(reference)
     else:
         condition.check(None)
-    manifest_id, more_wait = store(session, repository_id, document, known, sparse)
+    manifest_id, more_wait = store(tx, repository_id, document, known, sparse)
     for name_of_tag in tagged:
-        fallback.pushed(session, repository_id, name_of_tag, document)
-        tags.move(session, repository_id, name_of_tag, manifest_id, document.digest)
-    fallback.attached(session, repository_id, document)
+        fallback.pushed(tx, repository_id, name_of_tag, document)
+        tags.move(tx, repository_id, name_of_tag, manifest_id, document.digest)
+    fallback.attached(tx, repository_id, document)
     return more_wait
 
 
-def tell_more(session: Session, name: RepositoryName, digest: Digest) -> bool:
+def tell_more(tx: Transaction, name: RepositoryName, digest: Digest) -> bool:
     """A portion of the indexes that wait for a manifest, unless it was deleted meanwhile; whether there may be more."""
-    repository_id = session.first(repositories.FIND, name=name)
-    found = None if repository_id is None else session.first(TARGET, of=repository_id, digest=digest)
+    repository_id = tx.first(repositories.FIND, name=name)
+    found = None if repository_id is None else tx.first(TARGET, of=repository_id, digest=digest)
     if repository_id is None or found is None:
         return False
-    return waiting.manifest_came(session, repository_id, digest, found.id)
+    return waiting.manifest_came(tx, repository_id, digest, found.id)
 
 
-def served(session: Session, repository_id: int, name: TagName, condition: Precondition, limit: int) -> str | None:
+def served(tx: Transaction, repository_id: int, name: TagName, condition: Precondition, limit: int) -> str | None:
     """The digest that a tag serves, for the condition to be checked; None: there is no such tag."""
-    target = session.first(tags.TARGET, of=repository_id, name=name)
+    target = tx.first(tags.TARGET, of=repository_id, name=name)
     if target is None or condition == NO_PRECONDITION or not is_list_tag(name):
         return target
-    return fallback.current(session, repository_id, name, limit).digest or target
+    return fallback.current(tx, repository_id, name, limit).digest or target
 
 
 def store(
-    session: Session, repository_id: int, document: Document, known: Target | None, sparse: bool
+    tx: Transaction, repository_id: int, document: Document, known: Target | None, sparse: bool
 ) -> tuple[int, bool]:
     """The row of a manifest and of all it refers to; and whether more indexes may wait for it than were told."""
     if not sparse:
-        require(session, repository_id, document)
-    found = known or session.first(TARGET, of=repository_id, digest=document.digest)
+        require(tx, repository_id, document)
+    found = known or tx.first(TARGET, of=repository_id, digest=document.digest)
     if found is not None:
         # The same bytes may be pushed as another type; the last push says how they are served (R-023).
-        session.execute(RETYPE, this=found.id, pushed_as=document.media_type, entry=document.referrer)
-        return found.id, waiting.manifest_came(session, repository_id, document.digest, found.id)
-    manifest_id = session.insert(
+        tx.execute(RETYPE, this=found.id, pushed_as=document.media_type, entry=document.referrer)
+        return found.id, waiting.manifest_came(tx, repository_id, document.digest, found.id)
+    manifest_id = tx.insert(
         INSERT,
         repository_id=repository_id,
         digest=document.digest,
@@ -294,63 +294,63 @@ def store(
             if (link.role == documents.CHILD) is wanted
         ]
         if links:
-            session.execute_many(command, links)
-    repositories.show(session, repository_id)
-    return manifest_id, waiting.manifest_came(session, repository_id, document.digest, manifest_id)
+            tx.execute_many(command, links)
+    repositories.show(tx, repository_id)
+    return manifest_id, waiting.manifest_came(tx, repository_id, document.digest, manifest_id)
 
 
-def require(session: Session, repository_id: int, document: Document) -> None:
+def require(tx: Transaction, repository_id: int, document: Document) -> None:
     """Raises `ManifestBlobUnknown` for what it refers to and the repository does not hold."""
     missing = [
         link.digest
         for link in document.links
         if link.required
-        and (link.role != documents.CHILD or session.first(TARGET, of=repository_id, digest=link.digest) is None)
-        and session.first(BLOB_HERE, of=repository_id, named=link.digest) is None
+        and (link.role != documents.CHILD or tx.first(TARGET, of=repository_id, digest=link.digest) is None)
+        and tx.first(BLOB_HERE, of=repository_id, named=link.digest) is None
     ]
     if missing:
         raise ManifestBlobUnknown(list(dict.fromkeys(missing)))
 
 
 @frees
-def remove(session: Session, name: RepositoryName, digest: Digest, condition: Precondition, begun: bool) -> bool:
+def remove(tx: Transaction, name: RepositoryName, digest: Digest, condition: Precondition, begun: bool) -> bool:
     """One portion of it; whether that was the last. `begun`: there was one before."""
-    repository_id = session.first(repositories.FIND, name=name)
-    found = None if repository_id is None else session.first(TARGET, of=repository_id, digest=digest)
+    repository_id = tx.first(repositories.FIND, name=name)
+    found = None if repository_id is None else tx.first(TARGET, of=repository_id, digest=digest)
     if repository_id is None or found is None:
         if begun:  # Somebody else was faster.
             return True
-        made = repository_id is not None and fallback.made(session, repository_id, digest)
+        made = repository_id is not None and fallback.made(tx, repository_id, digest)
         if repository_id is None or not made:
             raise ManifestUnknown(digest)
         condition.check(digest)
-        fallback.removed(session, repository_id, digest, tag_too=True)
+        fallback.removed(tx, repository_id, digest, tag_too=True)
         return True
     condition.check(found.digest)
-    pointing = session.all(tags.POINTING, manifest_id=found.id, most=PORTION)
-    tags.remove(session, repository_id, *pointing)
+    pointing = tx.all(tags.POINTING, manifest_id=found.id, most=PORTION)
+    tags.remove(tx, repository_id, *pointing)
     for tag_name in pointing:
-        fallback.untagged(session, repository_id, tag_name)
+        fallback.untagged(tx, repository_id, tag_name)
     # Indexes that list it remember only its digest.
-    referring = session.all(REFERRING, child=found.id, most=PORTION)
-    session.execute_many(RELEASE, [key._asdict() for key in referring])
+    referring = tx.all(REFERRING, child=found.id, most=PORTION)
+    tx.execute_many(RELEASE, [key._asdict() for key in referring])
     if len(pointing) == PORTION or len(referring) == PORTION:
         return False
     # Its descriptors go with it.
-    session.execute(DELETE, this=found.id)
-    fallback.detached(session, repository_id, found.subject, found.digest)
+    tx.execute(DELETE, this=found.id)
+    fallback.detached(tx, repository_id, found.subject, found.digest)
     if found.media_type in INDEXES:
-        fallback.removed(session, repository_id, found.digest, tag_too=False)
-    repositories.hide_if_empty(session, repository_id)
+        fallback.removed(tx, repository_id, found.digest, tag_too=False)
+    repositories.hide_if_empty(tx, repository_id)
     return True
 
 
 @frees
-def untag(session: Session, name: RepositoryName, called: TagName, condition: Precondition, limit: int) -> None:
-    repository_id = session.first(repositories.FIND, name=name)
-    target = None if repository_id is None else served(session, repository_id, called, condition, limit)
+def untag(tx: Transaction, name: RepositoryName, called: TagName, condition: Precondition, limit: int) -> None:
+    repository_id = tx.first(repositories.FIND, name=name)
+    target = None if repository_id is None else served(tx, repository_id, called, condition, limit)
     if repository_id is None or target is None:
         raise ManifestUnknown(called)
     condition.check(target)
-    tags.remove(session, repository_id, called)
-    fallback.untagged(session, repository_id, called)
+    tags.remove(tx, repository_id, called)
+    fallback.untagged(tx, repository_id, called)

@@ -8,7 +8,7 @@ from itertools import islice
 import structlog
 from sqlalchemy import bindparam, update
 
-from registry.database.contract import Command, Database, Session
+from registry.database.contract import Command, Database, Transaction
 from registry.models import RepositoryBlob, table
 from registry.system import clock
 
@@ -80,7 +80,7 @@ class Promises:
         return True
 
 
-def renew(session: Session, batch: Sequence[Promised]) -> None:
+def renew(tx: Transaction, batch: Sequence[Promised]) -> None:
     now = clock.now()
     for repository_id, blob_id in batch:
-        session.execute(RENEW, of=repository_id, held=blob_id, now=now)
+        tx.execute(RENEW, of=repository_id, held=blob_id, now=now)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, select, true, update
 
-from registry.database.contract import Command, Database, Query, Session, insertion
+from registry.database.contract import Command, Database, Query, Transaction, insertion
 from registry.models import Manifest, Repository, table
 from registry.names import RepositoryName
 from registry.system import clock
@@ -46,20 +46,20 @@ class Repositories:
         return Page(names[:most], len(names) > most)
 
 
-def ensure(session: Session, name: RepositoryName) -> int:
+def ensure(tx: Transaction, name: RepositoryName) -> int:
     """The id of the repository, made if there is none."""
-    found = session.first(FIND, name=name)
+    found = tx.first(FIND, name=name)
     if found is not None:
         return found
-    return session.insert(INSERT, name=name, listed=False, created=clock.now())
+    return tx.insert(INSERT, name=name, listed=False, created=clock.now())
 
 
-def show(session: Session, repository_id: int) -> None:
+def show(tx: Transaction, repository_id: int) -> None:
     """List it from now on."""
-    session.execute(LIST, of=repository_id)
+    tx.execute(LIST, of=repository_id)
 
 
-def hide_if_empty(session: Session, repository_id: int) -> None:
+def hide_if_empty(tx: Transaction, repository_id: int) -> None:
     """Take it from the catalogue if its last manifest is gone."""
-    if session.first(ANY_MANIFEST, of=repository_id) is None:
-        session.execute(UNLIST, of=repository_id)
+    if tx.first(ANY_MANIFEST, of=repository_id) is None:
+        tx.execute(UNLIST, of=repository_id)

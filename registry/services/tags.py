@@ -2,7 +2,7 @@
 
 from sqlalchemy import bindparam, delete, select, update
 
-from registry.database.contract import Command, Database, Query, Session, insertion
+from registry.database.contract import Command, Database, Query, Transaction, insertion
 from registry.errors import NameUnknown
 from registry.models import Manifest, Tag, TagHistory, table
 from registry.names import RepositoryName
@@ -55,23 +55,23 @@ class Tags:
         return Page(names[:most], len(names) > most)
 
 
-def move(session: Session, repository_id: int, name: TagName, manifest_id: int, digest: str) -> None:
+def move(tx: Transaction, repository_id: int, name: TagName, manifest_id: int, digest: str) -> None:
     """Let the tag point to the manifest, and note it if that is new."""
-    target = session.first(TARGET, of=repository_id, name=name)
+    target = tx.first(TARGET, of=repository_id, name=name)
     if target == digest:
         return
     now = clock.now()
     if target is None:
-        session.execute(INSERT, repository_id=repository_id, name=name, manifest_id=manifest_id, moved=now)
+        tx.execute(INSERT, repository_id=repository_id, name=name, manifest_id=manifest_id, moved=now)
     else:
-        session.execute(MOVE, of=repository_id, called=name, target=manifest_id, now=now)
-    session.insert(REMEMBER, repository_id=repository_id, name=name, digest=digest, at=now)
+        tx.execute(MOVE, of=repository_id, called=name, target=manifest_id, now=now)
+    tx.insert(REMEMBER, repository_id=repository_id, name=name, digest=digest, at=now)
 
 
-def remove(session: Session, repository_id: int, *names: str) -> None:
+def remove(tx: Transaction, repository_id: int, *names: str) -> None:
     """Delete the tags; their manifests stay (R-182)."""
     now = clock.now()
-    session.execute_many(DELETE, [{"of": repository_id, "called": name} for name in names])
-    session.execute_many(
+    tx.execute_many(DELETE, [{"of": repository_id, "called": name} for name in names])
+    tx.execute_many(
         REMEMBER, [{"repository_id": repository_id, "name": name, "digest": None, "at": now} for name in names]
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
-from registry.database.contract import Command, Query, Session
+from registry.database.contract import Command, Query, Transaction
 from registry.models import Descriptor, table
 from registry.services import documents
 
@@ -44,20 +44,20 @@ BLOB_CAME = Command(update(descriptor).where(*STANDS).values(blob_id=bindparam("
 MANIFEST_CAME = Command(update(descriptor).where(*STANDS).values(child_id=bindparam("came")))
 
 
-def blob_came(session: Session, repository_id: int, digest: str, blob_id: int) -> bool:
+def blob_came(tx: Transaction, repository_id: int, digest: str, blob_id: int) -> bool:
     """Tell a portion of those that wait for a blob; whether there may be more."""
-    return _tell(session, FOR_BLOB, BLOB_CAME, repository_id, digest, blob_id)
+    return _tell(tx, FOR_BLOB, BLOB_CAME, repository_id, digest, blob_id)
 
 
-def manifest_came(session: Session, repository_id: int, digest: str, manifest_id: int) -> bool:
+def manifest_came(tx: Transaction, repository_id: int, digest: str, manifest_id: int) -> bool:
     """The same of a manifest."""
-    return _tell(session, FOR_MANIFEST, MANIFEST_CAME, repository_id, digest, manifest_id)
+    return _tell(tx, FOR_MANIFEST, MANIFEST_CAME, repository_id, digest, manifest_id)
 
 
 def _tell(
-    session: Session, query: Query[DescriptorKey], told: Command, repository_id: int, digest: str, row: int
+    tx: Transaction, query: Query[DescriptorKey], told: Command, repository_id: int, digest: str, row: int
 ) -> bool:
-    keys = session.all(query, of=repository_id, named=digest)
+    keys = tx.all(query, of=repository_id, named=digest)
     if keys:
-        session.execute_many(told, [{**key._asdict(), "came": row} for key in keys])
+        tx.execute_many(told, [{**key._asdict(), "came": row} for key in keys])
     return len(keys) == PORTION

@@ -35,7 +35,7 @@ from registry.storage.driver import (
     UploadLost,
 )
 from registry.storage.kernel import NO_ROOM, in_use, lock, modified, written
-from registry.system.files import ended, make_folder, push_out, read_cached, sync_folder, unwritable, write_all
+from registry.system.files import make_folder, push_out, read_cached, sync_folder, uninterrupted, unwritable, write_all
 from registry.system.threads import Threads
 
 log = structlog.get_logger("registry")
@@ -267,7 +267,7 @@ class FilesystemDriver(Driver):
 
     async def _thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Also a call that is cancelled has ended when it says so: what its thread does never overlaps the next."""
-        return await ended(self._start(function, *args, **kwargs))
+        return await uninterrupted(self._start(function, *args, **kwargs))
 
     def _file(self, key: str) -> str:
         if not KEY.fullmatch(key):

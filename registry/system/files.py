@@ -79,7 +79,7 @@ def push_out(fd: int) -> None:
         _sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE)
 
 
-async def ended(work: "asyncio.Future[T]") -> T:
+async def uninterrupted(work: "asyncio.Future[T]") -> T:
     """The result of `work`; a cancellation is passed on only after `work` has ended."""
     cancelled: asyncio.CancelledError | None = None
     while not work.done():

@@ -75,7 +75,7 @@ def counted(data: Path) -> Iterator[Counted]:
 
     def announce(_: Settings, listening: socket.socket) -> None:
         told.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        facts, sessions = apps[0].database, apps[0].sessions
+        facts, sessions = apps[0].database, apps[0].upload_rows
         assert isinstance(facts, DurableSqlite)
         assert isinstance(sessions, UnsyncedSqlite)
         told.watch(facts._reader, "commit")

@@ -87,19 +87,19 @@ class Progress(NamedTuple):
 class Uploads:
     """The open sessions of all repositories."""
 
-    def __init__(self, table: Database, storage: Driver, blobs: Blobs, *, small: int) -> None:
-        self._table = table
+    def __init__(self, database: Database, storage: Driver, blobs: Blobs, *, small: int) -> None:
+        self._database = database
         self._small = small
         self._storage = storage
         self._blobs = blobs
-        self._claims = Claims(table, storage)
+        self._claims = Claims(database, storage)
         self._clock = clock.AgeClock()
 
     async def start(self, name: RepositoryName, algorithm: str) -> Progress:
         """A new session, whose bytes are hashed by `algorithm` as they pass; any other one may be named at the end."""
         upload_id = str(uuid4())
         state = await self._storage.begin(upload_id)
-        await rows.insert(self._table, upload_id, name, algorithm, dump(state), b"" if self._small else None)
+        await rows.insert(self._database, upload_id, name, algorithm, dump(state), b"" if self._small else None)
         return Progress(upload_id, 0)
 
     async def status(self, name: RepositoryName, upload_id: str) -> Progress:
@@ -166,7 +166,7 @@ class Uploads:
             size, state = await self._write(state, 0, body, hasher, None, [])
             matches(digest, hasher.digest())
             key = await self._finish_bytes(state, digest, size)
-            await self._blobs.hold(name, digest, size, key)
+            await self._blobs.add_stored(name, digest, size, key)
         except BaseException as error:
             await self._storage.abort(state)
             if isinstance(error, Cut):
@@ -187,7 +187,7 @@ class Uploads:
         dropped = 0
         before = self._clock.now(age) - clock.microseconds(age)
         last = (-1, "")
-        while portion := await self._table.lookup_all(
+        while portion := await self._database.lookup_all(
             rows.EXPIRED, before=before, last_touched=last[0], last_id=last[1], most=AT_ONCE
         ):
             for row in portion:
@@ -345,7 +345,7 @@ class Uploads:
             return
         # Also where they are known: what storage has of them may be damaged, and these are not.
         key = await self._finish_bytes(claimed.state, digest, claimed.size)
-        await self._blobs.hold(name, digest, claimed.size, key)
+        await self._blobs.add_stored(name, digest, claimed.size, key)
         await self._claims.forget(claimed)
 
     async def _trim(self, claimed: Claimed) -> None:

@@ -48,8 +48,8 @@ class Claimed:
 class Claims:
     """The claims of this process, those too that it has yet to give back as the disk is or was full."""
 
-    def __init__(self, table: Database, storage: Driver) -> None:
-        self._table = table
+    def __init__(self, database: Database, storage: Driver) -> None:
+        self._database = database
         self._storage = storage
         self._process = host.process_id()
         self._owed: set[UploadRow] = set()
@@ -87,7 +87,7 @@ class Claims:
             yield claimed
         except UploadLost:
             # Its bytes are gone: nothing can ever be added to it.
-            await rows.forget(self._table, row)
+            await rows.forget(self._database, row)
             log.warning("upload lost", upload=upload_id, repository=name, size=row.size)
             raise UploadUnknown(upload_id) from None
         except UploadLocked:
@@ -104,11 +104,11 @@ class Claims:
         deadline = asyncio.get_running_loop().time() + patience.total_seconds()
         seen: int | None = None
         pause = 0.005
-        met = await self.settle()
+        met = await self.give_back_owed()
         if isinstance(met, StorageFull | Unavailable):
             raise met
         while True:
-            row = await rows.claim(self._table, name, upload_id, self._process)
+            row = await rows.claim(self._database, name, upload_id, self._process)
             if row is not None:
                 if seen is not None and row.size != seen and not to_drop:
                     # The other request moved on: what this one meant to append at is no more (R-085).
@@ -124,7 +124,7 @@ class Claims:
 
     async def row(self, name: RepositoryName, upload_id: str) -> UploadRow:
         """The row as it is. Raises `UploadUnknown`."""
-        return await rows.find(self._table, name, upload_id)
+        return await rows.find(self._database, name, upload_id)
 
     def doubtful(self, row: UploadRow) -> bool:
         """Whether the machine was started anew since: a power cut may have taken bytes that were never synced."""
@@ -151,20 +151,20 @@ class Claims:
         Raises `UploadBusy` if the claim was lost."""
         hasher = claimed.hasher.save() if claimed.hasher and claimed.content is None else None
         state = dump(claimed.state)
-        if not await rows.save(self._table, claimed.row, claimed.size, hasher, state, claimed.content, release=last):
+        if not await rows.save(self._database, claimed.row, claimed.size, hasher, state, claimed.content, release=last):
             raise UploadBusy(claimed.row.id)
         claimed.given_back = last
 
     async def forget(self, claimed: Claimed) -> None:
         """The session is no more."""
-        await rows.forget(self._table, claimed.row)
+        await rows.forget(self._database, claimed.row)
         claimed.given_back = True
 
     async def release(self, row: UploadRow) -> None:
         """Now, or as soon as it can be: a session must not stay claimed by nobody."""
         self._owed.add(row)
         try:
-            await rows.release(self._table, row)
+            await rows.release(self._database, row)
             self._owed.discard(row)
         except BaseException as error:
             # Also where the request is cancelled just now.
@@ -177,14 +177,14 @@ class Claims:
     async def renew(self, row: UploadRow) -> None:
         """Keep a claim for longer, if that can be: the driver's own lock still holds where it can't."""
         with suppress(StorageFull, Unavailable):
-            await rows.renew(self._table, row)
+            await rows.renew(self._database, row)
 
-    async def settle(self) -> Exception | None:
+    async def give_back_owed(self) -> Exception | None:
         """Give back what is owed, each by itself; the last error that kept one of them."""
         met: Exception | None = None
         for row in tuple(self._owed):
             try:
-                await rows.release(self._table, row)
+                await rows.release(self._database, row)
                 self._owed.discard(row)
             except Exception as error:
                 met = error
@@ -195,7 +195,7 @@ class Claims:
         told = False
         while self._owed:
             await asyncio.sleep(PAUSE)
-            met = await self.settle()
+            met = await self.give_back_owed()
             if met is not None and not isinstance(met, StorageFull | Unavailable) and not told:
                 log.error("giving back uploads failed", reason=repr(met))
                 told = True

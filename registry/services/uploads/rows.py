@@ -90,9 +90,9 @@ EXPIRED = Query(
 
 
 async def insert(
-    table: Database, upload_id: str, name: RepositoryName, algorithm: str, state: str, content: bytes | None
+    database: Database, upload_id: str, name: RepositoryName, algorithm: str, state: str, content: bytes | None
 ) -> None:
-    await table.execute(
+    await database.execute(
         INSERT,
         id=upload_id,
         repository=name,
@@ -109,23 +109,23 @@ async def insert(
     )
 
 
-async def claim(table: Database, name: RepositoryName, upload_id: str, process: str) -> UploadRow | None:
+async def claim(database: Database, name: RepositoryName, upload_id: str, process: str) -> UploadRow | None:
     """The row, claimed for one request of this process, as it is after the claim; None: somebody else has it.
 
     Raises `UploadUnknown`, also for a session of another repository."""
     token, now = secrets.token_hex(16), clock.now()
     until = now + clock.microseconds(CLAIM)
-    if await table.execute(TAKE, of=upload_id, within=name, token=token, me=process, until=until) == 0:
-        row = await find(table, name, upload_id)
+    if await database.execute(TAKE, of=upload_id, within=name, token=token, me=process, until=until) == 0:
+        row = await find(database, name, upload_id)
         if row.claimant is None or not has_lapsed(row, now):
             return None
-        taken = await table.execute(
+        taken = await database.execute(
             TAKE_OVER, of=upload_id, within=name, theirs=row.claim, token=token, me=process, until=until
         )
         if taken == 0:
             return None
     # Nobody else changes it from now on.
-    return await find(table, name, upload_id)
+    return await find(database, name, upload_id)
 
 
 def has_lapsed(row: UploadRow, now: int) -> bool:
@@ -137,22 +137,22 @@ def has_lapsed(row: UploadRow, now: int) -> bool:
     return host.is_dead(row.claimant) or (row.claimed_until < now and not host.is_alive(row.claimant))
 
 
-async def find(table: Database, name: RepositoryName, upload_id: str) -> UploadRow:
+async def find(database: Database, name: RepositoryName, upload_id: str) -> UploadRow:
     """The row as it is. Raises `UploadUnknown`."""
-    row = await table.lookup(FIND, of=upload_id, within=name)
+    row = await database.lookup(FIND, of=upload_id, within=name)
     if row is None:
         raise UploadUnknown(upload_id[:64])
     return row
 
 
-async def renew(table: Database, row: UploadRow) -> bool:
+async def renew(database: Database, row: UploadRow) -> bool:
     """Keep the claim; False if it was lost."""
     until = clock.now() + clock.microseconds(CLAIM)
-    return await table.execute(RENEW, of=row.id, by=row.claim, until=until) == 1
+    return await database.execute(RENEW, of=row.id, by=row.claim, until=until) == 1
 
 
 async def save(
-    table: Database,
+    database: Database,
     row: UploadRow,
     size: int,
     hasher: bytes | None,
@@ -162,7 +162,7 @@ async def save(
     release: bool,
 ) -> bool:
     """Let these bytes count, and give back the claim if asked to; False if it was lost, and nothing is changed."""
-    saved = await table.execute(
+    saved = await database.execute(
         SAVE_AND_RELEASE if release else SAVE,
         of=row.id,
         by=row.claim,
@@ -176,9 +176,9 @@ async def save(
     return saved == 1
 
 
-async def release(table: Database, row: UploadRow) -> None:
-    await table.execute(RELEASE, of=row.id, by=row.claim)
+async def release(database: Database, row: UploadRow) -> None:
+    await database.execute(RELEASE, of=row.id, by=row.claim)
 
 
-async def forget(table: Database, row: UploadRow) -> bool:
-    return await table.execute(DELETE, of=row.id, by=row.claim) == 1
+async def forget(database: Database, row: UploadRow) -> bool:
+    return await database.execute(DELETE, of=row.id, by=row.claim) == 1
