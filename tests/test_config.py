@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from registry.errors import OperatorError
-from registry.settings.fields import Loaded, Settings, load
+from registry.settings.fields import Settings
+from registry.settings.loading import Loaded, load
 
 Write = Callable[[str | bytes], Path]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from registry.settings.fields import Settings, load
+from registry.settings.fields import Settings
+from registry.settings.loading import load
 from tests.test_config import refusal
 
 

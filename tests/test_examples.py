@@ -10,7 +10,8 @@ import httpx
 import pytest
 import yaml
 
-from registry.settings.fields import Settings, load
+from registry.settings.fields import Settings
+from registry.settings.loading import load
 from registry.settings.units import SECOND
 from tests.server import running
 

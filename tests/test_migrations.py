@@ -14,7 +14,7 @@ from sqlalchemy import MetaData, create_engine, inspect
 
 from registry import models
 from registry.database import migrations
-from registry.settings.fields import load
+from registry.settings.loading import load
 
 
 def test_migrated_databases_are_what_the_models_describe(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from conformance.mutants.layer import Layer
 from registry.app import App
 from registry.asgi import Registry
 from registry.database import migrations
-from registry.settings.fields import load
+from registry.settings.loading import load
 
 
 class Host:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from registry.cli.flags import SOURCES, given, settings_flags
-from registry.settings.fields import Loaded, load
+from registry.settings.loading import Loaded, load
 
 EXAMPLES = """
 Examples:

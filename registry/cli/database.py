@@ -8,7 +8,8 @@ import typer
 from registry.cli.flags import SOURCES, given, settings_flags
 from registry.database.connection import is_there, sqlite_path
 from registry.errors import OperatorError
-from registry.settings.fields import MEMORY, Loaded, Settings, load
+from registry.settings.fields import MEMORY, Settings
+from registry.settings.loading import Loaded, load
 
 if TYPE_CHECKING:
     from registry.database.migrations import Current

@@ -3,7 +3,8 @@
 import typer
 
 from registry.cli.flags import SOURCES, given, settings_flags
-from registry.settings.fields import Settings, load
+from registry.settings.fields import Settings
+from registry.settings.loading import load
 
 EXAMPLES = """
 Examples:

@@ -17,7 +17,7 @@ from registry.database import migrations
 from registry.database.sqlite import UnsyncedSqlite
 from registry.names import RepositoryName
 from registry.services.uploads import rows
-from registry.settings.fields import load
+from registry.settings.loading import load
 from tests.content import image
 from tests.faults.client import Client, soon
 from tests.server import running

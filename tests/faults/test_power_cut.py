@@ -16,7 +16,7 @@ from registry.database.sqlite import DurableSqlite
 from registry.errors import Unavailable
 from registry.names import RepositoryName
 from registry.services import repositories
-from registry.settings.fields import load
+from registry.settings.loading import load
 from tests.content import image
 from tests.faults.client import Client, sha256
 from tests.faults.syscalls import READS, RENAMES, SYNCS, WRITES, Call, Trace, traced

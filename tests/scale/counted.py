@@ -18,7 +18,8 @@ from registry import server
 from registry.app import App
 from registry.database.sqlite import DurableSqlite, UnsyncedSqlite
 from registry.http import tap
-from registry.settings.fields import Settings, load
+from registry.settings.fields import Settings
+from registry.settings.loading import load
 
 CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")
 WRITES = ("INSERT", "UPDATE", "DELETE")

@@ -15,7 +15,7 @@ from registry.models import Blob, BlobContent, Descriptor, Manifest, Repository,
 from registry.names import Digest
 from registry.services import documents
 from registry.services.documents import Document
-from registry.settings.fields import load
+from registry.settings.loading import load
 from tests.content import OCI_MANIFEST, descriptor, image
 
 APP = "team/app"

@@ -13,7 +13,7 @@ from pathlib import Path
 import registry
 from registry.database import migrations
 from registry.database.contract import Statement
-from registry.settings.fields import load
+from registry.settings.loading import load
 
 NOT_IMPORTED = ("registry.__main__", "registry.database.migrations.env", "registry.database.migrations.versions")
 
