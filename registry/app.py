@@ -4,15 +4,11 @@ import asyncio
 import time
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
-from urllib.parse import unquote
 
 import structlog
 
-from registry.database.connection import sqlite_path
-from registry.database.contract import Database, NoDatabase
-from registry.database.sqlite import DurableSqlite, ReadOnlySqlite, UnsyncedSqlite
-from registry.errors import OperatorError, RegistryError
+from registry.database import open_databases
+from registry.errors import RegistryError
 from registry.services.blobs import Blobs
 from registry.services.fallback import Lists
 from registry.services.manifests import Manifests
@@ -20,8 +16,8 @@ from registry.services.referrers import Referrers
 from registry.services.repositories import Repositories
 from registry.services.tags import Tags
 from registry.services.uploads import Uploads
-from registry.settings.fields import MEMORY, Settings
-from registry.storage.driver import Driver
+from registry.settings.fields import Settings
+from registry.storage import open_driver
 
 log = structlog.get_logger("registry")
 
@@ -31,8 +27,8 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.storage = storage(settings.storage_url, read_only=settings.read_only)
-        self.database, self.upload_rows = databases(settings)
+        self.storage = open_driver(settings.storage_url, read_only=settings.read_only)
+        self.database, self.upload_rows = open_databases(settings)
         self.repositories = Repositories(self.database)
         self.tags = Tags(self.database)
         self.blobs = Blobs(self.database, self.storage, small=settings.small_blob, read_only=settings.read_only)
@@ -46,6 +42,8 @@ class App:
             limit=settings.manifest_limit,
         )
         self.referrers = Referrers(self.database, limit=settings.manifest_limit)
+        self.immediate = self.database.immediate and self.storage.immediate
+        """Whether the first step of a request that only reads may be taken outside of a task."""
         self._sweep: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -82,24 +80,3 @@ class App:
         started = time.monotonic()
         if dropped := await self.uploads.expire(self.settings.upload_expiry):
             log.info("expired uploads dropped", uploads=dropped, seconds=round(time.monotonic() - started, 3))
-
-
-def databases(settings: Settings) -> tuple[Database, Database]:
-    """That of the facts, and that of the open sessions: a registry that is read-only has none."""
-    facts, uploads = sqlite_path(settings.database_url), sqlite_path(settings.uploads_url)
-    if settings.read_only:
-        return ReadOnlySqlite(facts), NoDatabase()
-    return DurableSqlite(facts), UnsyncedSqlite(uploads)
-
-
-def storage(url: str, *, read_only: bool = False) -> Driver:
-    """The driver for a storage URL. Raises `OperatorError`."""
-    if url == MEMORY:
-        from registry.storage.memory import MemoryDriver
-
-        return MemoryDriver()
-    if url.startswith("file://"):
-        from registry.storage.filesystem import FilesystemDriver
-
-        return FilesystemDriver(Path(unquote(url.removeprefix("file://"))), read_only=read_only)
-    raise OperatorError(f"no storage driver for {url}")

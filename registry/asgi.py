@@ -20,6 +20,7 @@ class Registry:
     def __init__(self, app: App) -> None:
         self.app = app
         self.frontend = Frontend(app.settings, app.database.version)
+        self.immediate = app.immediate
         self._prefix = app.settings.prefix
         by_path = groupby(sorted(ROUTES, key=lambda row: ORDER[row.path]), key=lambda row: row.path)
         endpoints = [(path, Endpoint(app, self.frontend, list(rows))) for path, rows in by_path]

@@ -19,7 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "preconditions": {"errors"},
     "models": set(),
     "log": {"system"},
-    "settings": {"errors"},
+    "settings": {"errors", "storage"},
     "storage": {"errors", "system"},
     "database": {"errors", "models", "settings", "system"},
     "services": {*VOCABULARY, "models", "database", "storage", "system"},

@@ -8,8 +8,9 @@ import typer
 from registry.cli.flags import SOURCES, given, settings_flags
 from registry.database.connection import is_there, sqlite_path
 from registry.errors import OperatorError
-from registry.settings.fields import MEMORY, Settings
+from registry.settings.fields import Settings
 from registry.settings.loading import Loaded, load
+from registry.storage import MEMORY
 
 if TYPE_CHECKING:
     from registry.database.migrations import Current

@@ -1,19 +1,15 @@
 """`Database.run` and `Database.lookup`: how everyone reaches SQL, whichever database is behind it.
 
-A `Query` or `Command` is written with SQLModel or SQLAlchemy and compiled once to its text. `Work`, what `run` is
-given, is a plain `def` whose first parameter is the `Transaction`, `tx`: it is run again as a whole on a conflict, so
-it does SQL and nothing else.
+A `Query` or `Command` is written with SQLModel or SQLAlchemy; each database compiles it once to its text. `Work`, what
+`run` is given, is a plain `def` whose first parameter is the `Transaction`, `tx`: it is run again as a whole on a
+conflict, so it does SQL and nothing else.
 """
 
-import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from functools import cached_property
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
 from sqlalchemy import bindparam, insert
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import Executable
 from sqlmodel import SQLModel
 
@@ -23,22 +19,14 @@ from registry.models import table
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SQLITE = sqlite.dialect(paramstyle="named")
-
 
 class Statement:
-    """A statement and its text. Parameters are `bindparam`s, given by name at each execution, as plain values."""
+    """A statement, which each database compiles for itself.
+
+    Parameters are `bindparam`s, given by name at each execution, as plain values."""
 
     def __init__(self, core: Executable) -> None:
         self.core = core
-
-    @cached_property
-    def sqlite(self) -> tuple[str, dict[str, Any]]:
-        """The text for SQLite, and the values that stand in the statement itself."""
-        compiled = self.core.compile(dialect=SQLITE)  # type: ignore[attr-defined]
-        assert isinstance(compiled, SQLCompiler)
-        constants = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
-        return str(compiled), constants
 
 
 class Query(Statement, Generic[T]):
@@ -76,7 +64,7 @@ class Transaction(ABC):
 
     @abstractmethod
     def execute(self, command: Command, **values: object) -> int:
-        """How many rows it changed."""
+        """How many rows it matched, also those that had the values already."""
 
     @abstractmethod
     def insert(self, command: Command, **values: object) -> int:
@@ -106,6 +94,11 @@ def frees_room(function: object) -> bool:
 class Database(ABC):
     """One database. Opened once per process, in its event loop."""
 
+    immediate: ClassVar[bool] = False
+    """Whether `lookup` and `lookup_all` mostly answer without waiting. Then they may be called outside of any task, by
+    the first step of a request that only reads: they use nothing that needs one, no `asyncio.timeout` nor `TaskGroup`,
+    before they have awaited something."""
+
     @abstractmethod
     async def open(self) -> None:
         """Connect. Raises `errors.OperatorError`."""
@@ -130,7 +123,7 @@ class Database(ABC):
 
     @abstractmethod
     async def execute(self, command: Command, **values: object) -> int:
-        """One command that is a transaction of its own; how many rows it changed. Raises as `run` does."""
+        """One command that is a transaction of its own; how many rows it matched. Raises as `run` does."""
 
     @abstractmethod
     async def run(self, function: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -160,34 +153,3 @@ class NoDatabase(Database):
 
     async def run(self, function: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise ReadOnly
-
-
-class SqliteTransaction(Transaction):
-    """Statements on a connection that is in a transaction, or that only reads."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._execute = connection.execute
-        self._executemany = connection.executemany
-
-    def first(self, query: Query[T], **values: object) -> T | None:
-        text, constants = query.sqlite
-        # All rows: a statement that is not read to its end would keep its snapshot of the database open.
-        rows = self._execute(text, {**constants, **values} if constants else values).fetchall()
-        return query.row(*rows[0]) if rows else None
-
-    def all(self, query: Query[T], **values: object) -> list[T]:
-        text, constants = query.sqlite
-        row = query.row
-        return [row(*columns) for columns in self._execute(text, {**constants, **values})]
-
-    def execute(self, command: Command, **values: object) -> int:
-        text, constants = command.sqlite
-        return self._execute(text, {**constants, **values} if constants else values).rowcount
-
-    def insert(self, command: Command, **values: object) -> int:
-        text, constants = command.sqlite
-        return self._execute(text, {**constants, **values} if constants else values).lastrowid or 0
-
-    def execute_many(self, command: Command, rows: Iterable[Mapping[str, object]]) -> None:
-        text, constants = command.sqlite
-        self._executemany(text, [{**constants, **row} for row in rows])

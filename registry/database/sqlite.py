@@ -16,8 +16,9 @@ import structlog
 
 from registry.database.checkpoint import Checkpointer
 from registry.database.connection import connect, connect_to_read, is_busy, is_full, log_path, translated
-from registry.database.contract import Command, Database, Query, SqliteTransaction, Transaction, Work, frees_room
+from registry.database.contract import Command, Database, Query, Transaction, Work, frees_room
 from registry.database.reserve import Reserve
+from registry.database.statements import SqliteTransaction
 from registry.errors import OperatorError, ReadOnly, StorageFull, Unavailable
 
 log = structlog.get_logger("registry")
@@ -50,6 +51,8 @@ LONGEST_PAUSE = 0.05
 
 class Sqlite(Database):
     """Reads on one persistent connection, at once and on the loop: in write-ahead mode readers never wait."""
+
+    immediate = True
 
     def __init__(self, path: Path) -> None:
         self.path = path

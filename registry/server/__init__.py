@@ -30,7 +30,8 @@ from registry.http import access
 from registry.server.listener import NOBODY, Connections, Listener, raise_descriptor_limit, shared_counts
 from registry.server.protocol import Protocol
 from registry.server.supervisor import STOPS, Supervisor, tell_waiting
-from registry.settings.fields import MEMORY, Settings
+from registry.settings.fields import Settings
+from registry.storage import MEMORY
 from registry.system import host, stream
 from registry.system.threads import Threads, are_refused
 

@@ -181,7 +181,7 @@ class Protocol(Patient):
         if self._left >= TAPPED_FROM and not reads and self.scheme == "http":
             scope[TAP] = Tap(self, cycle)
         begun = cycle.run(self.registry) if kept is None else self._answer_with(cycle, kept)
-        if reads:
+        if reads and self.registry.immediate:
             self._answer_at_once(begun, cycle, steady)
         else:
             self._track(self.loop.create_task(begun))

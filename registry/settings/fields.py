@@ -30,12 +30,10 @@ from registry.settings.units import (
     listed,
     positive,
 )
+from registry.storage import MEMORY, SCHEMES
 
 if TYPE_CHECKING:
     pass
-
-MEMORY = "memory:"
-"""The storage URL of a registry that forgets everything when it stops."""
 
 
 _PUBLIC_URL = re.compile(
@@ -137,7 +135,7 @@ class Settings(BaseModel):
         if value is not None and value != MEMORY:
             scheme, _, path = value.partition("://")
             if scheme != "file":
-                raise ValueError("is not a storage supported: file:///PATH and memory: are")
+                raise ValueError(f"is not a storage supported: {' and '.join(SCHEMES.values())} are")
             if not path.startswith("/") or not _plain(path):
                 raise ValueError("must be file:/// and an absolute path, with %3F for ? and %23 for #")
         return value

@@ -128,6 +128,11 @@ class Driver(ABC):
     shared: ClassVar[bool] = True
     """Whether other processes see what this one stores; false only for memory."""
 
+    immediate: ClassVar[bool] = False
+    """Whether what `read` hands out is mostly there without waiting. Then it may be asked for its first block outside
+    of any task, by the first step of a request: it uses nothing that needs one, no `asyncio.timeout` nor `TaskGroup`,
+    before it has awaited something."""
+
     async def open(self) -> None:
         """Make ready to serve: called once per process, in its event loop, before anything else.
 

@@ -58,6 +58,7 @@ class FilesystemDriver(Driver):
     """Files below `root`. Any number of processes of one machine may use the same folder."""
 
     volatile: ClassVar[bool] = True
+    immediate = True
 
     def __init__(self, root: Path, *, read_only: bool = False) -> None:
         """`read_only`: nothing will be stored, so that `open` need not find out whether it could be."""

@@ -36,6 +36,7 @@ class MemoryDriver(Driver):
     """One process's store. Keys are names; an upload's state is its name."""
 
     volatile: ClassVar[bool] = False
+    immediate = True
     shared: ClassVar[bool] = False
 
     def __init__(self) -> None:

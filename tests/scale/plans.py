@@ -13,6 +13,7 @@ from pathlib import Path
 import registry
 from registry.database import migrations
 from registry.database.contract import Statement
+from registry.database.statements import compiled
 from registry.settings.loading import load
 
 NOT_IMPORTED = ("registry.__main__", "registry.database.migrations.env", "registry.database.migrations.versions")
@@ -33,7 +34,7 @@ def statements() -> dict[str, Statement]:
 def nameless() -> list[str]:
     """Statements that stand in no module under a name of their own, and so would not be looked at."""
     known = set(map(id, statements().values()))
-    return [each.sqlite[0] for each in gc.get_objects() if isinstance(each, Statement) and id(each) not in known]
+    return [compiled(each)[0] for each in gc.get_objects() if isinstance(each, Statement) and id(each) not in known]
 
 
 class Databases:
@@ -45,7 +46,7 @@ class Databases:
 
     def plan(self, statement: Statement) -> list[str]:
         """The steps, those that follow from foreign keys too."""
-        text, _ = statement.sqlite
+        text, _ = compiled(statement)
         connection = self._uploads if re.search(r"\b(FROM|INTO|UPDATE) upload\b", text) else self._main
         parameters = dict.fromkeys(re.findall(r":(\w+)", text), 1)
         return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from registry.database.connection import connect_to_read, is_there, sqlite_path
 from registry.errors import OperatorError
-from registry.settings.fields import MEMORY, Settings
+from registry.settings.fields import Settings
+from registry.storage import MEMORY
 from registry.system.files import make_folder, unwritable
 
 HEADS = {"registry": "registry_0003", "uploads": "uploads_0002"}
@@ -142,7 +143,7 @@ def _create(url: str, line: str) -> None:
     # Most of the start of a command that only looks at a database.
     from sqlalchemy.schema import CreateIndex, CreateTable
 
-    from registry.database.contract import SQLITE
+    from registry.database.statements import SQLITE
     from registry.models import SESSION_TABLES, TABLES
 
     path = sqlite_path(url)
