@@ -10,13 +10,13 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy import join as join_tables
 
 from registry.database.contract import Command, Database, Query, Transaction, frees, insertion
-from registry.errors import BlobDamaged, BlobUnknown, StorageFull, Unavailable
+from registry.errors import BlobDamaged, BlobUnknown, Unavailable
 from registry.models import Blob, BlobContent, Descriptor, Repository, RepositoryBlob, table
 from registry.names import Digest, RepositoryName
 from registry.preconditions import Precondition
 from registry.services import repositories, waiting
 from registry.services.promises import RENEW, Promises
-from registry.storage.driver import Driver, KeyUnknown, ObjectDamaged, StoreFull
+from registry.storage.driver import Driver, KeyUnknown, ObjectDamaged
 from registry.system import clock
 
 log = structlog.get_logger("registry")
@@ -186,10 +186,7 @@ class Blobs:
         if len(content) <= self._small:
             await self._tell_the_others(name, digest, await self._database.run(add_small, name, digest, content))
             return
-        try:
-            key = await self._storage.put(key_of(digest), content)
-        except StoreFull as error:
-            raise StorageFull from error
+        key = await self._storage.put(key_of(digest), content)
         await self.add_stored(name, digest, len(content), key)
 
     async def add_stored(self, name: RepositoryName, digest: Digest, size: int, key: str) -> None:

@@ -36,9 +36,10 @@ of times; the last one stored counts. Bytes appended after the last stored state
 
 Errors
 ------
-`KeyUnknown`, `ObjectDamaged`, `UploadLost`, `UploadLocked`, `StoreFull`, `errors.Unavailable` for a store that cannot
-be written to at the moment, or any other exception for a failure of it; none of them may leave the driver unable to
-serve the next call.
+`KeyUnknown`, `ObjectDamaged`, `UploadLost`, `UploadLocked`; `errors.StorageFull` where no space is left: what was
+stored before is intact, and deleting or aborting makes space; `errors.Unavailable` for a store that cannot be written
+to at the moment; or any other exception for a failure of it. None of them may leave the driver unable to serve the
+next call.
 """
 
 from abc import ABC, abstractmethod
@@ -76,10 +77,6 @@ class UploadLocked(DriverError):
     """Another process is appending to or finishing this very upload."""
 
 
-class StoreFull(DriverError):
-    """No space is left. What was stored before is intact, and deleting or aborting makes space."""
-
-
 @dataclass(frozen=True, slots=True)
 class Stat:
     """An object as the store lists it: its key, size in bytes and time of last change in seconds since 1970."""
@@ -105,7 +102,7 @@ class Appender(ABC):
     async def write(self, block: bytes, observe: Observer) -> None:
         """Append `block` (1 byte to 1 MiB) and call `observe(block)` once, before or after, in any thread.
 
-        Raises `StoreFull`. After any exception only `close` may follow."""
+        Raises `errors.StorageFull`. After any exception only `close` may follow."""
 
     @abstractmethod
     async def close(self) -> State:
@@ -145,7 +142,7 @@ class Driver(ABC):
 
     @abstractmethod
     async def put(self, name: str, content: bytes) -> str:
-        """Store `content` whole, durably, and return its key (promises 1 to 3). Raises `StoreFull`."""
+        """Store `content` whole, durably, and return its key (promises 1 to 3). Raises `errors.StorageFull`."""
 
     @abstractmethod
     async def size(self, key: str) -> int:

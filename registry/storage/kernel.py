@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from registry.errors import Unavailable
-from registry.storage.driver import StoreFull, UploadLocked, UploadLost
+from registry.errors import StorageFull, Unavailable
+from registry.storage.driver import UploadLocked, UploadLost
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_LEAVE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR)
@@ -51,12 +51,12 @@ def modified(entry: "os.DirEntry[str]") -> float:
 
 @contextmanager
 def written() -> Iterator[None]:
-    """Say what it means where the kernel does not write: `StoreFull`, or `Unavailable` for a disk that fails."""
+    """Say what it means where the kernel does not write: `StorageFull`, or `Unavailable` for a disk that fails."""
     try:
         yield
     except OSError as error:
         if error.errno in NO_ROOM:
-            raise StoreFull(error.strerror) from error
+            raise StorageFull from error
         if error.errno in NO_LEAVE:
             raise Unavailable("the storage cannot be written to", headers={"retry-after": "5"}) from error
         raise

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from conformance.driver_cases.support import MIB, begin, content, fetch, full_blocks, listed, same, send, stale, upload
-from registry.errors import OperatorError, Unavailable
-from registry.storage.driver import Driver, State, StoreFull, UploadLocked, UploadLost
+from registry.errors import OperatorError, StorageFull, Unavailable
+from registry.storage.driver import Driver, State, UploadLocked, UploadLost
 from registry.storage.filesystem import FilesystemDriver
 from tests.storage.processes import Child, child, traceable
 
@@ -221,7 +221,7 @@ async def test_put_on_a_full_disk(small_disk: Path) -> None:
     data = content(3 * MIB)
     key = await driver.put("blobs/ab/abcd", data)
     for _ in range(3):
-        with pytest.raises(StoreFull):
+        with pytest.raises(StorageFull):
             await driver.put("blobs/cd/cdef", content(2 * MIB))
     same(await fetch(driver, key), data)
     assert files(small_disk) == {"blobs/ab/abcd": 3 * MIB}
@@ -238,13 +238,13 @@ async def test_append_on_a_full_disk(small_disk: Path) -> None:
     key = await driver.put("blobs/ab/abcd", data)
     state = await send(driver, await begin(driver), 0, *full_blocks(large[: 2 * MIB]))
     for size in (MIB, 100_000):  # in a thread and on the loop
-        with pytest.raises(StoreFull):
+        with pytest.raises(StorageFull):
             await fill(driver, state, content(size))
     same(await fetch(driver, key), data)
     state = await send(driver, state, 2 * MIB, b"the end")  # what did not fit has made place
     same(await fetch(driver, await driver.finish(state, "blobs/cd/cdef", 2 * MIB + 7)), large[: 2 * MIB] + b"the end")
     full = await begin(driver)
-    with pytest.raises(StoreFull):
+    with pytest.raises(StorageFull):
         await send(driver, full, 0, *full_blocks(large))
     await driver.abort(full)
     await driver.put("blobs/ef/ef01", data[:900_000])

@@ -28,7 +28,7 @@ from registry.services.blobs import Blobs, key_of
 from registry.services.uploads import rows
 from registry.services.uploads.claims import Claimed, Claims, dump, when_unlocked
 from registry.services.uploads.rows import Resting
-from registry.storage.driver import Driver, State, StoreFull
+from registry.storage.driver import Driver, State
 from registry.system import clock
 
 log = structlog.get_logger("uploads")
@@ -171,8 +171,6 @@ class Uploads:
             await self._storage.abort(state)
             if isinstance(error, Cut):
                 raise error.reason from None
-            if isinstance(error, StoreFull):
-                raise StorageFull from error
             raise
 
     async def cancel(self, name: RepositoryName, upload_id: str) -> None:
@@ -247,7 +245,7 @@ class Uploads:
         except Cut as cut:
             claimed.size, claimed.state, claimed.content = cut.size, cut.state, None
             raise cut.reason from None
-        except StoreFull:
+        except StorageFull:
             # Give back the space of the bytes that do not count.
             appender = await when_unlocked(lambda: self._storage.append(claimed.state, before))
             await appender.close()
@@ -273,7 +271,7 @@ class Uploads:
     ) -> tuple[int, State]:
         """Hash and append `begun` and the rest of the body at `size`, up to `end` if that is known.
 
-        The new size and state. Raises `Cut`, `SizeInvalid`, `StoreFull`."""
+        The new size and state. Raises `Cut`, `SizeInvalid`, `StorageFull`."""
         observe = hasher.update if hasher else ignore
         appender = await when_unlocked(lambda: self._storage.append(state, size))
         cut: BaseException | None = None

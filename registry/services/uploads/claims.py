@@ -15,7 +15,7 @@ from registry.errors import ChunkOutOfOrder, StorageFull, Unavailable, UploadBus
 from registry.names import RepositoryName
 from registry.services.uploads import rows
 from registry.services.uploads.rows import CLAIM, UploadRow
-from registry.storage.driver import Driver, State, StoreFull, UploadLocked, UploadLost
+from registry.storage.driver import Driver, State, UploadLocked, UploadLost
 from registry.system import host
 
 T = TypeVar("T")
@@ -92,8 +92,6 @@ class Claims:
             raise UploadUnknown(upload_id) from None
         except UploadLocked:
             raise UploadBusy(upload_id) from None
-        except StoreFull as error:
-            raise StorageFull from error
         finally:
             timer.cancel()
             if claimed is None or not claimed.given_back:
