@@ -2,31 +2,35 @@
 
 One `Route` a path, whose endpoint is an `Endpoint`; before the router a matcher, which finds it in less time."""
 
-from itertools import groupby
+from collections.abc import Sequence
 
 from starlette.routing import Route, Router
 
 from registry.app import App
+from registry.http.api import Api
 from registry.http.endpoint import Endpoint
 from registry.http.frontend import Frontend
 from registry.http.matcher import Matcher
+from registry.http.row import Row
 from registry.http.types import Receive, Scope, Send
-from registry.routes import ROUTES
+from registry.routes import APIS
 
 
 class Registry:
     """The ASGI application. Opened and closed by whoever serves it (`server/`), or by its lifespan."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, apis: Sequence[Api] = APIS) -> None:
         self.app = app
         self.frontend = Frontend(app.settings, app.database.version)
         self.immediate = app.immediate
         self._prefix = app.settings.prefix
-        by_path = groupby(sorted(ROUTES, key=lambda row: ORDER[row.path]), key=lambda row: row.path)
-        endpoints = [(path, Endpoint(app, self.frontend, list(rows))) for path, rows in by_path]
+        endpoints = [
+            (path, Endpoint(app, self.frontend, api, rows)) for api in apis for path, rows in by_path(api.rows).items()
+        ]
         self._matcher = Matcher(endpoints)
         routes = [Route(path, endpoint) for path, endpoint in endpoints]
-        self._router = Router(routes, redirect_slashes=False, default=Endpoint(app, self.frontend, []))
+        self._router = Router(routes, redirect_slashes=False, default=self._answer_unknown)
+        self._unknown = [(api, Endpoint(app, self.frontend, api, [])) for api in apis]
 
     async def open(self) -> None:
         """Raises `OperatorError`."""
@@ -50,6 +54,11 @@ class Registry:
             endpoint, scope["path_params"] = found
             await endpoint(scope, receive, send)
 
+    async def _answer_unknown(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """In the form of the API whose path it would be, or of the first one."""
+        endpoint = next((endpoint for api, endpoint in self._unknown if api.has(scope["path"])), self._unknown[0][1])
+        await endpoint(scope, receive, send)
+
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
@@ -63,4 +72,9 @@ class Registry:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-ORDER = {row.path: position for position, row in reversed(list(enumerate(ROUTES)))}
+def by_path(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows of each path, in the order in which paths are tried."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.path, []).append(row)
+    return found

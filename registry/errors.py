@@ -11,7 +11,7 @@ class OperatorError(Exception):
 
 
 class RegistryError(Exception):
-    """An answer other than success. Raised anywhere, rendered once, in `context.dispatch`.
+    """An answer other than success. Raised anywhere, rendered once, in `http.endpoint`.
 
     `detail` is a string or nothing, as the reference type of the specification declares it so.
     `headers` are sent with the answer: names in lower case.

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 from registry import __version__
 from registry import errors as e
+from registry.http.api import Api
 from registry.http.row import Action, Row
 from registry.names import CONTENT_RANGE, DIGEST, LONGEST_NAME, NAME, TAG
-from registry.routes import ROUTES
+from registry.routes import OCI
 from registry.services.documents import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 
 Json = dict[str, Any]
@@ -267,10 +268,10 @@ BY_SETTING: dict[Action, Errors] = {
 REFERENCES = {"manifest": "Reference", "blob": "Digest", "referrers": "Digest"}
 
 
-def document() -> Json:
-    """Plain JSON."""
+def document(api: Api = OCI) -> Json:
+    """Of one API, as plain JSON."""
     paths: dict[str, Json] = {}
-    for row in ROUTES:
+    for row in api.rows:
         paths.setdefault(row.path.replace(":path}", "}"), {})[row.method.lower()] = operation(row)
     return {
         "openapi": "3.1.0",

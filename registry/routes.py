@@ -1,6 +1,9 @@
-"""Every URL in one table: method, path, handler, what it takes to be allowed, name."""
+"""Every URL of every API, a block each: method, path, handler, what it takes to be allowed, name."""
 
 from registry.api.oci import base, blobs, catalog, manifests, referrers, tags, uploads
+from registry.api.oci.rules import API_VERSION, plainly_encoded
+from registry.http.api import Api
+from registry.http.responses import failure
 from registry.http.row import Action, Row
 
 PULL, PUSH, DELETE, CATALOG = Action.PULL, Action.PUSH, Action.DELETE, Action.CATALOG
@@ -12,7 +15,7 @@ MANIFEST = REPOSITORY + "/manifests/{reference}"
 
 
 # The order is that in which paths are tried: the frequent ones first, uploads before blobs.
-ROUTES = [
+OCI_ROWS = [
     Row("GET", MANIFEST, manifests.get, PULL, "manifest", steady=True, tagged=True),
     Row("HEAD", MANIFEST, manifests.head, PULL, "manifest", steady=True, tagged=True),
     Row("PUT", MANIFEST, manifests.put, PUSH, "manifest", tagged=True),
@@ -38,3 +41,10 @@ ROUTES = [
     Row("GET", "/v2", base.get, PULL, "base"),
     Row("HEAD", "/v2", base.get, PULL, "base"),
 ]
+
+OCI = Api("oci", "/v2", OCI_ROWS, failure, [API_VERSION], plainly_encoded)
+
+APIS = [OCI]
+"""The first one answers for what none of them has."""
+
+ROUTES = [row for api in APIS for row in api.rows]

@@ -10,7 +10,6 @@ from registry.database.connection import is_there, sqlite_path
 from registry.errors import OperatorError
 from registry.settings.fields import Settings
 from registry.settings.loading import Loaded, load
-from registry.storage import MEMORY
 
 if TYPE_CHECKING:
     from registry.database.migrations import Current
@@ -81,7 +80,7 @@ def current(
 
 
 def _kept(loaded: Loaded) -> Settings:
-    if loaded.settings.storage == MEMORY:
+    if loaded.settings.in_memory:
         raise OperatorError(f"storage ({loaded.origin['storage']}): a registry in memory keeps no database")
     return loaded.settings
 

@@ -12,7 +12,6 @@ from registry.errors import (
     ClientGone,
     DeleteDisabled,
     MethodNotAllowed,
-    NameInvalid,
     NotFound,
     PreconditionFailed,
     ReadOnly,
@@ -21,9 +20,10 @@ from registry.errors import (
     Unavailable,
 )
 from registry.http.access import Line
+from registry.http.api import Api
 from registry.http.context import Context
 from registry.http.frontend import Frontend
-from registry.http.responses import Response, failure
+from registry.http.responses import Response, headers_of
 from registry.http.row import Action, Row
 from registry.http.sending import Sending
 from registry.http.types import Receive, Scope, Send
@@ -34,9 +34,10 @@ log = structlog.get_logger("requests")
 
 
 class Endpoint:
-    """The rows of one path, as an ASGI application; without rows, of every path that there is not."""
+    """The rows of one path of an API, as an ASGI application; without rows, of every path that it has not."""
 
-    def __init__(self, app: App, frontend: Frontend, rows: Sequence[Row]) -> None:
+    def __init__(self, app: App, frontend: Frontend, api: Api, rows: Sequence[Row]) -> None:
+        self._api = api
         self._app = app
         self._frontend = frontend
         self._rows: Mapping[str, Row] = {row.method: row for row in rows}
@@ -47,7 +48,7 @@ class Endpoint:
         started = time.perf_counter()
         ctx = Context(self._app, scope, receive, self._frontend.next_request_id())
         row = self._rows.get(scope["method"])
-        answer = Sending(self._frontend, ctx, send, row)
+        answer = Sending(self._frontend, self._api, ctx, send, row)
         try:
             await self._answer(ctx, row, answer)
         finally:
@@ -74,7 +75,7 @@ class Endpoint:
                 response = await self._respond(ctx, row)
                 if response.takes and not self._frontend.large_answers.has(response.takes):
                     # Made once more when there is room, as those who wait must hold nothing.
-                    takes, response = response.takes, failure(Unavailable())
+                    takes, response = response.takes, self._failure(Unavailable())
                     await self._frontend.large_answers.wait(takes)
                     response = await self._respond(ctx, row)
                 await answer.send(response)
@@ -83,7 +84,7 @@ class Endpoint:
             except RegistryError as error:
                 # Seen only when the answer was to be sent: its content is not there, or there is no room for it.
                 if answer.status == 0:
-                    await answer.send(failure(error))
+                    await answer.send(self._failure(error))
             except Exception as error:
                 # Of an answer that has begun the client sees that it ends too soon.
                 await self._failed(ctx, answer, error)
@@ -93,14 +94,14 @@ class Endpoint:
         except asyncio.CancelledError:
             # The registry is told to stop, and this took longer than it lets requests take.
             if answer.status == 0:
-                await answer.send(failure(Unavailable("stopping", headers={"connection": "close"})))
+                await answer.send(self._failure(Unavailable("stopping", headers={"connection": "close"})))
 
     async def _failed(self, ctx: Context, answer: Sending, error: Exception) -> None:
         """Answer what went wrong first, and log it then."""
         exhausted = isinstance(error, OSError) and error.errno in host.EXHAUSTED
         if answer.status == 0:
             told: RegistryError = RegistryError(f"see the log for request {ctx.id}")
-            await answer.send(failure(Unavailable("too much is going on at the moment") if exhausted else told))
+            await answer.send(self._failure(Unavailable("too much is going on at the moment") if exhausted else told))
         if exhausted:
             log.error("the machine has no more to give", id=ctx.id, path=ctx.scope["path"], reason=str(error))
         else:
@@ -111,17 +112,16 @@ class Endpoint:
         try:
             return await self._handle(ctx, row)
         except RegistryError as error:
-            return failure(error)
+            return self._failure(error)
         except BodyStalled:
-            return failure(RequestTimeout(headers={"connection": "close"}))
+            return self._failure(RequestTimeout(headers={"connection": "close"}))
 
     async def _handle(self, ctx: Context, row: Row | None) -> Response:
         if row is None and self._rows:
             may = self._preflight(ctx)
             if may is not None:
                 return may
-        if b"%" in ctx.scope["raw_path"]:
-            plainly_encoded(ctx.scope["raw_path"])
+        self._api.check_path(ctx.scope["raw_path"])
         if not self._rows:
             raise NotFound(ctx.scope["path"][:200])
         if row is None:
@@ -160,6 +160,13 @@ class Endpoint:
             raise PreconditionFailed("If-None-Match: there is something")
         return Response(304, [header for header in there.headers if header[0] != b"content-type"])
 
+    def _failure(self, error: RegistryError) -> Response:
+        """In the API's form, with what the error's status demands (`Allow`, `Retry-After`) whatever that is."""
+        response = self._api.render(error)
+        has = {name for name, _ in response.headers}
+        response.headers += [header for header in headers_of(error) if header[0] not in has]
+        return response
+
     def _preflight(self, ctx: Context) -> Response | None:
         """What a browser is told before a page may ask; None where that is not what was asked."""
         cors = self._frontend.cors
@@ -174,9 +181,3 @@ def refused(app: App, rows: Sequence[Row]) -> dict[str, type[RegistryError]]:
     if app.settings.read_only:
         return {row.method: ReadOnly for row in rows if row.method not in ("GET", "HEAD")}
     return {} if app.settings.delete else {row.method: DeleteDisabled for row in rows if row.action is Action.DELETE}
-
-
-def plainly_encoded(raw_path: bytes) -> None:
-    """Raises `NameInvalid` for a path that hides something: only the colon of a digest may be encoded."""
-    if b"%" in raw_path.replace(b"%3A", b"").replace(b"%3a", b""):
-        raise NameInvalid("only a colon may be percent-encoded in the path")

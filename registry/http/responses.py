@@ -1,4 +1,4 @@
-"""Answers: a status, headers and a body, bytes or a stream of known length. Sent by `context.dispatch`."""
+"""Answers: a status, headers and a body, bytes or a stream of known length. Sent by `http.sending`."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -44,9 +44,12 @@ def json(content: Any, status: int = 200, headers: list[Header] | None = None) -
 
 
 def failure(error: RegistryError) -> Response:
-    """The one form of every error (R-200)."""
-    headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in error.headers.items()]
-    return json({"errors": error.entries()}, error.status, headers)
+    """The form of errors in the OCI API (R-200)."""
+    return json({"errors": error.entries()}, error.status, headers_of(error))
+
+
+def headers_of(error: RegistryError) -> list[Header]:
+    return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in error.headers.items()]
 
 
 def header(name: bytes, value: str) -> Header:

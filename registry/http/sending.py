@@ -5,13 +5,13 @@ from collections.abc import AsyncGenerator
 
 from registry.errors import ClientGone
 from registry.http.access import Target
+from registry.http.api import Api
 from registry.http.context import Context
 from registry.http.frontend import Frontend
 from registry.http.responses import LARGE, Response
 from registry.http.row import Row
 from registry.http.types import STEADY, WHOLE, Send
 
-API_VERSION = (b"docker-distribution-api-version", b"registry/2.0")
 WATCHED = 1024 * 1024
 """Bytes of an answer from which on the client is watched: one that has gone should not have a disk read for it."""
 
@@ -22,9 +22,10 @@ STREAMED = 512 * 1024
 class Sending:
     """`status`: 0 until the answer has begun; `size`: bytes of the body that were sent."""
 
-    __slots__ = ("_ctx", "_frontend", "_row", "_send", "size", "status")
+    __slots__ = ("_api", "_ctx", "_frontend", "_row", "_send", "size", "status")
 
-    def __init__(self, frontend: Frontend, ctx: Context, send: Send, row: Row | None) -> None:
+    def __init__(self, frontend: Frontend, api: Api, ctx: Context, send: Send, row: Row | None) -> None:
+        self._api = api
         self._frontend = frontend
         self._ctx = ctx
         self._send = send
@@ -82,7 +83,7 @@ class Sending:
     async def _begin(self, response: Response, whole: bytes | None = None) -> None:
         """Send the head. `whole`: the body, where it is not sent as one."""
         headers = response.headers
-        headers.append(API_VERSION)
+        headers += self._api.headers
         headers.append((b"x-request-id", self._ctx.id.encode()))
         cors = self._frontend.cors
         if cors is not None:

@@ -31,7 +31,6 @@ from registry.server.listener import NOBODY, Connections, Listener, raise_descri
 from registry.server.protocol import Protocol
 from registry.server.supervisor import STOPS, Supervisor, tell_waiting
 from registry.settings.fields import Settings
-from registry.storage import MEMORY
 from registry.system import host, stream
 from registry.system.threads import Threads, are_refused
 
@@ -78,7 +77,7 @@ def serve(settings: Settings, reload: Callable[[], Settings] | None = None) -> i
     log.configure(settings.log_format)
     # They wait until there is somebody who hears them.
     signal.pthread_sigmask(signal.SIG_BLOCK, UNHEEDED)
-    if settings.storage == MEMORY:
+    if settings.in_memory:
         # From here on there is a folder that has to go.
         for number in STOPS:
             signal.signal(number, lambda *_: sys.exit(0))
@@ -184,7 +183,7 @@ def announce(settings: Settings, listening: socket.socket) -> None:
 
 def kept(settings: Settings) -> str:
     """Where everything is, for the eye: what is not in the data folder is told apart."""
-    if settings.storage == MEMORY:
+    if settings.in_memory:
         return "data: memory only"
     places = {}
     if settings.storage is None or settings.database is None:

@@ -177,9 +177,14 @@ class Settings(BaseModel):
         return value.removesuffix("/")
 
     @property
+    def in_memory(self) -> bool:
+        """Whether everything is forgotten when the registry stops."""
+        return self.storage == MEMORY
+
+    @property
     def storage_url(self) -> str:
         """`memory:` or an absolute `file://` URL, percent-encoded."""
-        if self.storage == MEMORY:
+        if self.in_memory:
             return MEMORY
         path = self.data / "blobs" if self.storage is None else Path(unquote(self.storage.removeprefix("file://")))
         return path.absolute().as_uri()
@@ -202,7 +207,7 @@ class Settings(BaseModel):
     @property
     def worker_count(self) -> int:
         """How many processes serve."""
-        if self.storage == MEMORY:
+        if self.in_memory:
             return 1
         usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return self.workers or min(usable or 1, 4)
@@ -218,6 +223,6 @@ class Settings(BaseModel):
         shown = self.model_dump(mode="json")
         shown["storage"] = self.storage_url
         shown["workers"] = self.worker_count
-        if self.storage != MEMORY:
+        if not self.in_memory:
             shown["database"] = self.database_url
         return shown

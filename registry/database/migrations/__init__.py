@@ -16,7 +16,6 @@ from typing import NamedTuple
 from registry.database.connection import connect_to_read, is_there, sqlite_path
 from registry.errors import OperatorError
 from registry.settings.fields import Settings
-from registry.storage import MEMORY
 from registry.system.files import make_folder, unwritable
 
 HEADS = {"registry": "registry_0003", "uploads": "uploads_0002"}
@@ -79,7 +78,7 @@ def upgrade(settings: Settings) -> list[Current]:
     is only read is looked at.
 
     Raises `OperatorError` if one cannot be used, was made by a newer version, or is only read and is behind."""
-    if settings.read_only and settings.storage != MEMORY:
+    if settings.read_only and not settings.in_memory:
         _require(settings.database_url, "registry")
         return [Current(settings.database_url, HEADS["registry"], HEADS["registry"])]
     lines = {"registry": settings.database_url, "uploads": settings.uploads_url}
