@@ -1,14 +1,12 @@
 """`App`: what a process of the registry is made of, wired by hand, in order."""
 
-import asyncio
 import time
-from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 
+from registry.background import Job, Jobs
 from registry.database import open_databases
-from registry.errors import RegistryError
 from registry.services.blobs import Blobs
 from registry.services.fallback import Lists
 from registry.services.manifests import Manifests
@@ -44,7 +42,7 @@ class App:
         self.referrers = Referrers(self.database, limit=settings.manifest_limit)
         self.immediate = self.database.immediate and self.storage.immediate
         """Whether the first step of a request that only reads may be taken outside of a task."""
-        self._sweep: asyncio.Task[None] | None = None
+        self._jobs = Jobs(self.upload_rows, self._expiries())
 
     async def open(self) -> None:
         """Raises `OperatorError`."""
@@ -52,29 +50,20 @@ class App:
         await self.database.open()
         await self.upload_rows.open()
         if not self.settings.read_only:
-            self._sweep = asyncio.create_task(self._expire())
+            self._jobs.start()
 
     async def close(self) -> None:
-        if self._sweep is not None:
-            self._sweep.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._sweep
+        await self._jobs.stop()
         await self.upload_rows.close()
         await self.database.close()
         await self.storage.close()
 
-    async def _expire(self) -> None:
-        """Drop what is old, time and again; a job that fails keeps none of the others."""
-        pause = min(self.settings.upload_expiry / 4, timedelta(minutes=10)).total_seconds()
-        while True:
-            await asyncio.sleep(pause)
-            for what, job in (("uploads", self._expire_uploads), ("lists of referrers", self.lists.sweep)):
-                try:
-                    await job()
-                except (OSError, RegistryError) as error:
-                    log.error("expiring failed; trying again later", what=what, reason=str(error))
-                except Exception:
-                    log.exception("expiring failed; trying again later", what=what)
+    def _expiries(self) -> list[Job]:
+        every = min(self.settings.upload_expiry / 4, timedelta(minutes=10))
+        return [
+            Job("expire uploads", every, self._expire_uploads),
+            Job("expire lists of referrers", every, self.lists.sweep),
+        ]
 
     async def _expire_uploads(self) -> None:
         started = time.monotonic()

@@ -275,5 +275,23 @@ class Upload(SQLModel, table=True):
     content: bytes | None = Field(sa_type=BYTES)
 
 
-TABLES = [table for table in metadata.sorted_tables if table.name != "upload"]
-SESSION_TABLES = [metadata.tables["upload"]]
+class JobLease(SQLModel, table=True):
+    """Who is at a job that is done time and again. It stands beside the open uploads: what no answer depends on.
+
+    `token` is random, empty if nobody is at it; `holder` the process that has it, `until` when that lapses; `done` when
+    the job was last done."""
+
+    __tablename__ = "job_lease"
+    __table_args__ = (CLUSTERED,)
+
+    job: str = Field(sa_type=text(64), primary_key=True)
+    token: str = Field(sa_type=text(32))
+    holder: str = Field(sa_type=text(255))
+    until: int = Field(sa_type=BigInteger)
+    done: int = Field(sa_type=BigInteger)
+
+
+UPLOAD_TABLES = [metadata.tables["upload"], metadata.tables["job_lease"]]
+"""Those whose commits need not survive the machine: on SQLite in a file of their own."""
+
+TABLES = [table for table in metadata.sorted_tables if table not in UPLOAD_TABLES]

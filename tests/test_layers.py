@@ -23,7 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "storage": {"errors", "system"},
     "database": {"errors", "models", "settings", "system"},
     "services": {*VOCABULARY, "models", "database", "storage", "system"},
-    "app": {"errors", "settings", "database", "storage", "services"},
+    "background": {"errors", "models", "database", "system"},
+    "app": {"settings", "database", "storage", "services", "background"},
     "http": {*VOCABULARY, "log", "settings", "system", "app"},
     "api": {*VOCABULARY, "services", "http"},
     "routes": {"http", "api"},
@@ -36,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
 """By folder or module of the top floor."""
 
 FOREIGN: dict[str, set[str]] = {
-    "sqlalchemy": {"models", "database", "services"},
+    "sqlalchemy": {"models", "database", "services", "background"},
     "sqlmodel": {"models", "database", "services"},
     "sqlite3": {"database"},
     "alembic": {"database"},

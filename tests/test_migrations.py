@@ -20,7 +20,7 @@ from registry.settings.loading import load
 def test_migrated_databases_are_what_the_models_describe(tmp_path: Path) -> None:
     settings = load({"data": tmp_path}, {}).settings
     migrations.upgrade(settings)
-    for url, tables in ((settings.database_url, models.TABLES), (settings.uploads_url, models.SESSION_TABLES)):
+    for url, tables in ((settings.database_url, models.TABLES), (settings.uploads_url, models.UPLOAD_TABLES)):
         wanted = MetaData(naming_convention=models.metadata.naming_convention)
         for table in tables:
             table.to_metadata(wanted)

@@ -18,7 +18,7 @@ from registry.errors import OperatorError
 from registry.settings.fields import Settings
 from registry.system.files import make_folder, unwritable
 
-HEADS = {"registry": "registry_0003", "uploads": "uploads_0002"}
+HEADS = {"registry": "registry_0003", "uploads": "uploads_0003"}
 """The newest revision of each line."""
 
 FOLDER = Path(__file__).parent
@@ -143,7 +143,7 @@ def _create(url: str, line: str) -> None:
     from sqlalchemy.schema import CreateIndex, CreateTable
 
     from registry.database.statements import SQLITE
-    from registry.models import SESSION_TABLES, TABLES
+    from registry.models import TABLES, UPLOAD_TABLES
 
     path = sqlite_path(url)
     try:
@@ -151,7 +151,7 @@ def _create(url: str, line: str) -> None:
             _not_of_somebody_else(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("BEGIN IMMEDIATE")
-            for table in TABLES if line == "registry" else SESSION_TABLES:
+            for table in TABLES if line == "registry" else UPLOAD_TABLES:
                 connection.execute(str(CreateTable(table).compile(dialect=SQLITE)))
                 for index in sorted(table.indexes, key=lambda index: str(index.name)):
                     connection.execute(str(CreateIndex(index).compile(dialect=SQLITE)))
