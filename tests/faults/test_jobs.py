@@ -88,7 +88,7 @@ def test_a_lease_is_taken_over_when_its_holder_is_gone(
 ) -> None:
     with running(data, "--workers", "1", *EXPIRY) as server:
         path = start_upload(server)
-    who = {"dead": dead, "alive": host.process_id, "elsewhere": lambda: "other-boot/pid:[1]/7/8"}[holder]()
+    who = {"dead": dead(), "alive": host.process_id(), "elsewhere": "other-boot/pid:[1]/7/8"}[holder]
     for job in JOBS:
         asked(data, "DELETE FROM job_lease WHERE job = ?", job)
         asked(data, "INSERT INTO job_lease VALUES (?, 'token', ?, ?, 0)", job, who, clock.now() + until)
