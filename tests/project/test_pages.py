@@ -67,16 +67,20 @@ def anchors(page: Path) -> set[str]:
     return found
 
 
-def wrong_links(page: Path) -> list[str]:
-    """Those that lead nowhere, each with why."""
+def links(page: Path) -> Iterator[tuple[str, Path, str]]:
+    """Those that do not lead elsewhere: as they are written, the file that is meant, and the anchor in it."""
     prose = IN_BACKTICKS.sub("", FENCED.sub("", page.read_text()))
-    wrong = []
     for match in LINK.finditer(prose):
         target = match[1] or match[2]
-        if ELSEWHERE.match(target):
-            continue
-        path, _, anchor = target.partition("#")
-        there = (page.parent / unquote(path)).resolve() if path else page
+        if not ELSEWHERE.match(target):
+            path, _, anchor = target.partition("#")
+            yield target, (page.parent / unquote(path)).resolve() if path else page, anchor
+
+
+def wrong_links(page: Path) -> list[str]:
+    """Those that lead nowhere, each with why."""
+    wrong = []
+    for target, there, anchor in links(page):
         if not there.exists():
             wrong.append(f"{target}: no such file")
         elif not there.is_relative_to(ROOT):
@@ -101,6 +105,17 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_paths_in_backticks_are_there(page: Path) -> None:
     assert wrong_paths(page) == []
+
+
+def test_every_page_is_found_from_the_first_one() -> None:
+    found: set[Path] = set()
+    ahead = [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        if page not in found:
+            found.add(page)
+            ahead += [there for _, there, _ in links(page) if there.suffix == ".md" and there.exists()]
+    assert [name(page) for page in PAGES if page not in found] == []
 
 
 def test_pages_that_code_cites_are_there() -> None:
