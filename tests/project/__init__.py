@@ -1,1 +1,1 @@
-"""What holds for the project as a whole: its pages."""
+"""The project itself: its style, its layers, and that its pages say what is so."""
