@@ -26,7 +26,7 @@ ALGORITHMS = {"sha256": re.compile(r"[a-f0-9]{64}"), "sha512": re.compile(r"[a-f
 
 
 class Digest(str):
-    """A well-formed digest, `<algorithm>:<encoded>` (section 4); `algorithm` may be one that is not in `ALGORITHMS`."""
+    """A well-formed digest, `<algorithm>:<encoded>` (BASE-14); `algorithm` may be one that is not in `ALGORITHMS`."""
 
     __slots__ = ()
 

@@ -127,7 +127,9 @@ class Database(ABC):
 
     @abstractmethod
     async def run(self, function: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`function(session, *args)` in one transaction, committed when this returns (rule 4: no I/O inside).
+        """`function(tx, *args)` in one transaction, committed when this returns.
+
+        No I/O inside (spec/architecture.md#rule-4).
 
         What the function raises rolls it back and is raised here. Raises `errors.StorageFull` and
         `errors.Unavailable`."""

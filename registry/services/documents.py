@@ -80,10 +80,10 @@ class Document:
 
 
 def parse(body: bytes, digest: Digest, content_type: str | None, further_types: Sequence[str] = ()) -> Document:
-    """Check a manifest (section 5.2) and take from it what is indexed. `digest` is that of `body`, already checked.
+    """Check a manifest (spec/manifests.md) and take from it what is indexed.
 
-    `content_type` is the request's, without parameters; None: it had none (R-115). `further_types` are media types
-    that are stored without a look at their fields. Raises `ManifestInvalid`."""
+    `digest` is that of `body`, already checked. `content_type` is the request's, without parameters; None: it had none
+    (R-115). `further_types`: media types that are stored without a look at their fields. Raises `ManifestInvalid`."""
     fields = load(body)
     stated = fields.get("mediaType")
     if stated is not None and not isinstance(stated, str):

@@ -1,4 +1,4 @@
-"""Manifests: stored byte for byte in one transaction with everything that follows from them (rule 7)."""
+"""Manifests: stored byte for byte, in one transaction with what follows from them (spec/architecture.md#rule-7)."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""Claims on upload sessions: one request at a time writes to one, whatever happened to the one before (rule 5)."""
+"""Claims on upload sessions: one request at a time writes to one, whatever happened to the one before.
+
+The order is claim, read, write (spec/architecture.md#rule-5).
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,7 @@
-"""The rows of open upload sessions: claimed by one conditional UPDATE before anything is read or written (rule 5)."""
+"""The rows of open upload sessions: claimed by one conditional UPDATE before anything is read or written.
+
+That is spec/architecture.md#rule-5.
+"""
 
 import secrets
 from datetime import timedelta
