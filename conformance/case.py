@@ -5,9 +5,8 @@ def monolithic_upload(r: Registry) -> None:
     \"\"\"A blob is pushed by POST and PUT.\"\"\"
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -15,7 +14,15 @@ import conformance.requirements as requirements
 from conformance.model import Case, Category, Duty, Level
 from conformance.registry import Registry
 
-CASES: dict[str, Case] = {}
+
+@dataclass(frozen=True, slots=True)
+class RegistryCase(Case):
+    """A case, and how a registry is asked."""
+
+    function: Callable[[Registry], None]
+
+
+CASES: dict[str, RegistryCase] = {}
 """Every case, in the order in which the modules of `conformance.cases` define them."""
 
 Function = TypeVar("Function", bound=Callable[..., None])
@@ -46,7 +53,7 @@ def case(
         for variant in variants or ("",):
             identity = f"{module}/{function.__name__}" + (f"[{variant}]" if variant else "")
             assert identity not in CASES, identity
-            CASES[identity] = Case(
+            CASES[identity] = RegistryCase(
                 id=identity,
                 title=title.replace("{variant}", variant),
                 category=category,
@@ -65,12 +72,3 @@ def case(
 
 def run_variant(function: Callable[[Registry, str], None], variant: str, registry: Registry) -> None:
     function(registry, variant)
-
-
-def load() -> dict[str, Case]:
-    """All cases."""
-    from conformance import cases
-
-    for module in sorted(pkgutil.iter_modules(cases.__path__), key=lambda module: module.name):
-        importlib.import_module(f"conformance.cases.{module.name}")
-    return CASES

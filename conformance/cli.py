@@ -86,7 +86,7 @@ def run(words: Sequence[str]) -> int:
         flags["url"] = os.environ.get(f"{settings.PREFIX}URL") or "http://localhost"
     chosen = settings.load(flags, os.environ)
 
-    from conformance.case import load
+    from conformance.cases import load
 
     cases = chosen.selected(list(load().values()))
     if not cases:
@@ -132,7 +132,7 @@ def finish(done: Run, end: Callable[[Run], None], console: "Console", reports: d
 
 def explain(identity: str) -> int:
     from conformance import requirements
-    from conformance.case import load
+    from conformance.cases import load
 
     try:
         found = requirements.find(identity.upper())

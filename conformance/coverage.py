@@ -5,10 +5,10 @@ Writes `coverage.md`; `--check` writes nothing and ends with 1 if the file is no
 import argparse
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from conformance.case import load
+from conformance.cases import load
 from conformance.model import Case, Requirement
 from conformance.official import SETS
 from conformance.requirements import REQUIREMENTS, UNOBSERVABLE
@@ -149,7 +149,7 @@ def names(cases: Iterable[Case]) -> str:
     return ", ".join(f"`{name}`" + (f" ×{count}" if count > 1 else "") for name, count in counts.items()) or "none"
 
 
-def render(cases: dict[str, Case]) -> str:
+def render(cases: Mapping[str, Case]) -> str:
     by_requirement, by_test = judging(cases.values()), asking(cases.values())
     observable = [identity for identity in REQUIREMENTS if identity not in UNOBSERVABLE]
     covered = [identity for identity in observable if by_requirement[identity]]

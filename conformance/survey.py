@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from conformance import runner
-from conformance.case import load
-from conformance.model import Case, Category, Level, Outcome, Result, Run
+from conformance.case import RegistryCase
+from conformance.cases import load
+from conformance.model import Category, Level, Outcome, Result, Run
 from conformance.peers import PEERS, Peer, missing, running, version
 from conformance.registry import Target
 from conformance.reports import explain, summary
@@ -50,7 +51,7 @@ def main() -> int:
     return 0
 
 
-def selected(cases: dict[str, Case], level: Level) -> list[Case]:
+def selected(cases: dict[str, RegistryCase], level: Level) -> list[RegistryCase]:
     """What is asked of strangers: the level's cases of the four workflows."""
     return [case for case in cases.values() if level.includes(case.since) and case.category.by_default]
 

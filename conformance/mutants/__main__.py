@@ -10,10 +10,10 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from conformance.case import load
+from conformance.cases import load
 from conformance.model import Case
 from conformance.mutants.court import AT_ONCE, RIGHT, Court, Courts, Showing, load_mutants
 from conformance.mutants.host import hosted
@@ -28,7 +28,7 @@ Matrix = dict[str, list[str]]
 """For each mutant the cases that were seen to find it."""
 
 
-def make(courts: Courts, wrong: Sequence[Mutant], cases: dict[str, Case], kept: Matrix, *, full: bool) -> Matrix:
+def make(courts: Courts, wrong: Sequence[Mutant], cases: Mapping[str, Case], kept: Matrix, *, full: bool) -> Matrix:
     """The matrix; mutants that `kept` has are only shown to cases that nothing has killed."""
     matrix = dict(kept)
 
@@ -72,7 +72,7 @@ KIN = {
 }
 
 
-def report(matrix: Matrix, cases: dict[str, Case], wrong: dict[str, Mutant]) -> int:
+def report(matrix: Matrix, cases: Mapping[str, Case], wrong: dict[str, Mutant]) -> int:
     """Say what is missing; 0 if nothing is."""
     unfound = sorted(name for name in wrong if not matrix.get(name))
     killed = {case for found in matrix.values() for case in found}
@@ -89,7 +89,7 @@ def report(matrix: Matrix, cases: dict[str, Case], wrong: dict[str, Mutant]) -> 
     return 1 if unfound or alive else 0
 
 
-def check(courts: Courts, matrix: Matrix, cases: dict[str, Case], wrong: dict[str, Mutant]) -> int:
+def check(courts: Courts, matrix: Matrix, cases: Mapping[str, Case], wrong: dict[str, Mutant]) -> int:
     """Each case against one mutant that it found, each mutant against one case that found it."""
     if set(matrix) != set(wrong) or report(matrix, cases, wrong):
         print("the kept matrix is not of these mutants and cases: run python -m conformance.mutants", file=sys.stderr)

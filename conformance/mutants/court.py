@@ -13,8 +13,9 @@ from typing import NamedTuple
 from rich.progress import track
 
 from conformance import mutants, runner
-from conformance.case import load
-from conformance.model import Case, Level, Outcome
+from conformance.case import RegistryCase
+from conformance.cases import load
+from conformance.model import Level, Outcome
 from conformance.mutants.host import Host, hosted
 from conformance.mutants.layer import MUTANTS, Call, Mutant, Reply, Request
 from conformance.registry import Target
@@ -44,7 +45,7 @@ def load_mutants() -> dict[str, Mutant]:
 class Court:
     """A registry that can be made wrong, and all cases."""
 
-    def __init__(self, host: Host, cases: dict[str, Case], timeout: float, jobs: int) -> None:
+    def __init__(self, host: Host, cases: dict[str, RegistryCase], timeout: float, jobs: int) -> None:
         self._host = host
         self._cases = cases
         self._timeout = timeout

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.case import CASES, load
+from conformance.case import CASES
+from conformance.cases import load
 from conformance.coverage import FILE, OLDER, official_tests, render, unasked, uncovered
 from conformance.model import Case
 from conformance.requirements import REQUIREMENTS, UNOBSERVABLE

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from conformance import runner
-from conformance.case import load
+from conformance.cases import load
 from conformance.cases.docker_content import BAD
 from conformance.model import Level, Outcome
 from conformance.mutants.host import hosted
