@@ -11,8 +11,8 @@ from functools import partial
 from typing import TypeVar
 
 import conformance.requirements as requirements
+from conformance.client.registry import Registry
 from conformance.model import Case, Category, Duty, Level
-from conformance.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,12 @@ import pytest
 from conformance import runner
 from conformance.case import RegistryCase
 from conformance.cases import load
+from conformance.client.registry import Target
+from conformance.client.wire import Wire
 from conformance.model import Case, Category, Level, Outcome, Result
-from conformance.registry import Target
 from conformance.reports import explain
 from conformance.reports.redact import redacted_result
 from conformance.settings import Settings, url_and_login
-from conformance.wire import Wire
 
 _TARGETS: dict[tuple[type, str], Target] = {}
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from conformance.case import RegistryCase
+from conformance.client.registry import Disabled, Failed, Registry, Skipped, Target
+from conformance.client.wire import Broken, Wire
 from conformance.model import Case, Outcome, Result, Run
-from conformance.registry import Disabled, Failed, Registry, Skipped, Target
-from conformance.wire import Broken, Wire
 
 Listener = Callable[[Result], None]
 

@@ -10,8 +10,8 @@ from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from conformance import official
+from conformance.client.registry import Target
 from conformance.model import Case, Category, Level
-from conformance.registry import Target
 
 PREFIX = "REGISTRY_CONFORMANCE_"
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from conformance.case import case
 from conformance.cases.pull_steps import ALGORITHMS
+from conformance.client.registry import Content, Registry
+from conformance.client.wire import Answer
 from conformance.model import Category
-from conformance.registry import Content, Registry
-from conformance.wire import Answer
 
 PULL = Category.PULL
 RANGE = "Blob get range"

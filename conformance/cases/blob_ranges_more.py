@@ -6,9 +6,9 @@ from email.message import Message
 from conformance.case import case
 from conformance.cases.blob_ranges import SIZE, blob_of, gives, part, place, tolerated, whole
 from conformance.cases.pull_steps import ACCEPT
+from conformance.client.registry import Content, Registry
+from conformance.client.wire import Answer
 from conformance.model import Category
-from conformance.registry import Content, Registry
-from conformance.wire import Answer
 
 PULL = Category.PULL
 RANGE = "Blob get range"

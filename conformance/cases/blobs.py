@@ -4,8 +4,8 @@ import gzip
 
 from conformance.case import case
 from conformance.cases.pull_steps import ALGORITHMS, ask, own_names, push, served
+from conformance.client.registry import Content, Registry
 from conformance.model import Category
-from conformance.registry import Content, Registry
 
 PULL = Category.PULL
 GET, HEAD = "Blob get", "Blob head"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.registry import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Content, Registry
+from conformance.client.registry import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Content, Registry
 
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 NON_DISTRIBUTABLE = "application/vnd.oci.image.layer.nondistributable.v1.tar"

@@ -15,9 +15,9 @@ from conformance.cases.manifests_steps import (
     subject_told,
     takes_tags,
 )
+from conformance.client.registry import Registry
+from conformance.client.wire import Answer
 from conformance.model import Category
-from conformance.registry import Registry
-from conformance.wire import Answer
 
 TAGGED = [name for name in KINDS if name != "sha512"]
 WITH_SUBJECT = ("artifacts-with-subject", "index-with-subject", "missing-subject")

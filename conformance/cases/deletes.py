@@ -4,8 +4,8 @@ from conformance.case import case
 from conformance.cases.deletes_steps import REFUSED, at_once, delete, gone, there
 from conformance.cases.paging_steps import all_tags, eventually
 from conformance.cases.pull_steps import ACCEPT
+from conformance.client.registry import OCI_INDEX, OCI_MANIFEST, Content, Registry, index
 from conformance.model import Category, Duty
-from conformance.registry import OCI_INDEX, OCI_MANIFEST, Content, Registry, index
 
 MANAGEMENT = Category.MANAGEMENT
 TAG, MANIFEST = "Tag delete", "Manifest delete"

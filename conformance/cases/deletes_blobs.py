@@ -5,8 +5,8 @@ import json
 from conformance.case import case
 from conformance.cases.deletes_steps import REFUSED, at_once, delete, gone, there
 from conformance.cases.paging_steps import eventually
+from conformance.client.registry import Content, Registry
 from conformance.model import Category, Duty
-from conformance.registry import Content, Registry
 
 MANAGEMENT = Category.MANAGEMENT
 BLOB = "Blob delete"

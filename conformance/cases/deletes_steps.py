@@ -2,8 +2,8 @@
 
 from conformance.cases.paging_steps import eventually
 from conformance.cases.pull_steps import ACCEPT
-from conformance.registry import Registry
-from conformance.wire import Answer
+from conformance.client.registry import Registry
+from conformance.client.wire import Answer
 
 REFUSED = (400, 405)
 """Deletion is switched off."""

@@ -4,8 +4,8 @@ from conformance.case import case
 from conformance.cases.docker_steps import VERSION, coded, fine, refused
 from conformance.cases.pull_steps import own_names, served
 from conformance.cases.uploads_steps import begin
+from conformance.client.registry import CODES, OCI_MANIFEST, Content, Registry, manifest
 from conformance.model import Category
-from conformance.registry import CODES, OCI_MANIFEST, Content, Registry, manifest
 
 DOCKER = Category.DOCKER
 NAMES = "Names"

@@ -9,9 +9,9 @@ from conformance.cases.docker_steps import DIGEST, fine, refused, told
 from conformance.cases.interop_pull import partial, ranged
 from conformance.cases.pull_steps import ACCEPT, served
 from conformance.cases.uploads_steps import present
+from conformance.client.registry import Content, Registry, manifest
+from conformance.client.wire import Answer
 from conformance.model import Category
-from conformance.registry import Content, Registry, manifest
-from conformance.wire import Answer
 
 DOCKER = Category.DOCKER
 GET, HEAD, PART, DELETE = "Blob get", "Blob head", "Blob get range", "Blob delete"

@@ -7,9 +7,9 @@ from conformance.case import case
 from conformance.cases.docker_steps import fine, refused
 from conformance.cases.uploads_races import settled
 from conformance.cases.uploads_steps import Upload, begin, end_of, pieces, present, sent
+from conformance.client.registry import OCTETS, Content, Registry
+from conformance.client.wire import Answer, Body, pieces_of
 from conformance.model import Category
-from conformance.registry import OCTETS, Content, Registry
-from conformance.wire import Answer, Body, pieces_of
 
 DOCKER = Category.DOCKER
 CHUNKS, STREAM = "Blob chunked", "Blob streaming"

@@ -9,8 +9,7 @@ from conformance.cases.docker_steps import coded, fine, refused
 from conformance.cases.pull_steps import ACCEPT, served
 from conformance.cases.referrers_steps import artifact, exactly, listing, of_type, push, subject_of, type_of
 from conformance.cases.referrers_steps import index as index_with_subject
-from conformance.model import Category
-from conformance.registry import (
+from conformance.client.registry import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
     OCI_CONFIG,
@@ -23,7 +22,8 @@ from conformance.registry import (
     index,
     manifest,
 )
-from conformance.wire import Headers
+from conformance.client.wire import Headers
+from conformance.model import Category
 
 DOCKER = Category.DOCKER
 PUT, GET = "Manifest put by tag", "Manifest get by tag"

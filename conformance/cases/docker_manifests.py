@@ -6,9 +6,9 @@ from conformance.case import case
 from conformance.cases.deletes_steps import REFUSED, delete, gone
 from conformance.cases.docker_steps import DIGEST, bare, coded, fine, refused
 from conformance.cases.pull_steps import ACCEPT, own_names, served
+from conformance.client.registry import OCI_MANIFEST, Content, Registry, manifest
+from conformance.client.wire import Answer
 from conformance.model import Category
-from conformance.registry import OCI_MANIFEST, Content, Registry, manifest
-from conformance.wire import Answer
 
 DOCKER = Category.DOCKER
 PUT, GET, DELETE, UNTAG = "Manifest put by tag", "Manifest get by tag", "Manifest delete", "Tag delete"

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from conformance.registry import Registry
-from conformance.wire import Answer
+from conformance.client.registry import Registry
+from conformance.client.wire import Answer
 
 VERSION = ("docker-distribution-api-version", "registry/2.0")
 UUID = "docker-upload-uuid"

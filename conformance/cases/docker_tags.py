@@ -15,8 +15,8 @@ from conformance.cases.paging_steps import (
     walk,
 )
 from conformance.cases.pull_steps import own_names
+from conformance.client.registry import Registry
 from conformance.model import Category
-from conformance.registry import Registry
 
 DOCKER = Category.DOCKER
 LIST = "Tag listing"

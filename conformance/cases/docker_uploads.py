@@ -6,9 +6,9 @@ from conformance.case import case
 from conformance.cases.docker_steps import DIGEST, UUID, bare, fine, refused, told
 from conformance.cases.interop_push import ask_mount
 from conformance.cases.uploads_steps import absent, begin, kept, located, present, sent
+from conformance.client.registry import OCI_LAYER, OCTETS, Content, Registry, manifest
+from conformance.client.wire import pieces_of
 from conformance.model import Category
-from conformance.registry import OCI_LAYER, OCTETS, Content, Registry, manifest
-from conformance.wire import pieces_of
 
 DOCKER = Category.DOCKER
 PUT = "Blob post put"

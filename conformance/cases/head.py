@@ -2,8 +2,8 @@
 
 from conformance.case import case
 from conformance.cases.pull_steps import ACCEPT, ALGORITHMS, KINDS, ask, digests, push
+from conformance.client.registry import Registry
 from conformance.model import Category, Duty, Level
-from conformance.registry import Registry
 
 PULL = Category.PULL
 EVERY = tuple(f"{method} {kind}" for method in ("GET", "HEAD") for kind in KINDS)

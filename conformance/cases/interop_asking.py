@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 
 from conformance.case import case
 from conformance.cases.pull_steps import ACCEPT, KINDS, ask, push, served
+from conformance.client.registry import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Registry
+from conformance.client.wire import Answer, Headers
 from conformance.model import Category
-from conformance.registry import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Registry
-from conformance.wire import Answer, Headers
 
 INTEROP = Category.INTEROP
 SKOPEO = (

@@ -8,9 +8,9 @@ from conformance.cases.pull_steps import ACCEPT, served
 from conformance.cases.referrers_fallback import fallback_index, fallback_tag
 from conformance.cases.referrers_steps import APPLIED, artifact, listing, push, subject_of, type_of
 from conformance.cases.uploads_steps import begin
+from conformance.client.registry import OCI_INDEX, Content, Registry, index
+from conformance.client.wire import Answer
 from conformance.model import Category
-from conformance.registry import OCI_INDEX, Content, Registry, index
-from conformance.wire import Answer
 
 INTEROP = Category.INTEROP
 LARGEST = 4 * 1024 * 1024

@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 from conformance.case import case
 from conformance.cases.blob_ranges_more import boundary_of, parts
 from conformance.cases.pull_steps import ACCEPT, served
+from conformance.client.registry import OCI_MANIFEST, Content, Registry
+from conformance.client.wire import Answer
 from conformance.model import Category, Duty
-from conformance.registry import OCI_MANIFEST, Content, Registry
-from conformance.wire import Answer
 
 INTEROP = Category.INTEROP
 PART = "Blob get range"

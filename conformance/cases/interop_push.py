@@ -5,9 +5,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from conformance.case import case
 from conformance.cases.uploads_steps import Upload, begin, kept, located, present
+from conformance.client.registry import OCI_MANIFEST, OCTETS, Content, Registry
+from conformance.client.wire import Answer, pieces_of
 from conformance.model import Category
-from conformance.registry import OCI_MANIFEST, OCTETS, Content, Registry
-from conformance.wire import Answer, pieces_of
 
 INTEROP = Category.INTEROP
 STREAM = "Blob streaming"

@@ -6,8 +6,8 @@ from typing import Any
 
 from conformance.case import case
 from conformance.cases.manifests_steps import changed, fields_of, refused
+from conformance.client.registry import OCI_INDEX, Content, Registry, index
 from conformance.model import Category
-from conformance.registry import OCI_INDEX, Content, Registry, index
 
 PUSH = Category.PUSH
 BY_TAG = "Manifest put by tag"

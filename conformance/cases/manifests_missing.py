@@ -5,8 +5,8 @@ import json
 from conformance.case import case
 from conformance.cases.datasets_content import NON_DISTRIBUTABLE
 from conformance.cases.manifests_steps import REFUSALS, accepted, missing, served
+from conformance.client.registry import OCI_INDEX, OCI_MANIFEST, Content, Registry, index, manifest
 from conformance.model import Category
-from conformance.registry import OCI_INDEX, OCI_MANIFEST, Content, Registry, index, manifest
 
 PUSH = Category.PUSH
 BY_TAG = "Manifest put by tag"

@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 from conformance.case import case
 from conformance.cases.pull_steps import ACCEPT, ALGORITHMS, ask, own_names, push, served
-from conformance.model import Category
-from conformance.registry import (
+from conformance.client.registry import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
     OCI_CONFIG,
@@ -17,6 +16,7 @@ from conformance.registry import (
     Registry,
     manifest,
 )
+from conformance.model import Category
 
 PULL = Category.PULL
 BY = ("by digest", "by tag")

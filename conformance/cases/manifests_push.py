@@ -14,8 +14,8 @@ from conformance.cases.manifests_steps import (
     needs_manifests,
     served,
 )
+from conformance.client.registry import OCI_INDEX, OCI_MANIFEST, Content, Registry, index
 from conformance.model import Category
-from conformance.registry import OCI_INDEX, OCI_MANIFEST, Content, Registry, index
 
 PUSH = Category.PUSH
 BY_DIGEST = "Manifest put by digest"

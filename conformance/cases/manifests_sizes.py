@@ -4,9 +4,9 @@ import json
 
 from conformance.case import case
 from conformance.cases.manifests_steps import accepted, fields_of, missing
+from conformance.client.registry import OCI_MANIFEST, Content, Registry
+from conformance.client.wire import Body, pieces_of
 from conformance.model import Category
-from conformance.registry import OCI_MANIFEST, Content, Registry
-from conformance.wire import Body, pieces_of
 
 TOO_LARGE = 16 * 1024 * 1024 + 1
 """Above every limit that registries are known to set."""

@@ -4,8 +4,8 @@ from functools import partial
 
 from conformance.case import case
 from conformance.cases.manifests_steps import ANYTHING, REFUSALS, accepted, headed, served
+from conformance.client.registry import OCI_INDEX, OCI_MANIFEST, Content, Registry, index
 from conformance.model import Category
-from conformance.registry import OCI_INDEX, OCI_MANIFEST, Content, Registry, index
 
 PUSH = Category.PUSH
 BY_TAG = "Manifest put by tag"

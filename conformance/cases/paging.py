@@ -12,8 +12,8 @@ from conformance.cases.paging_steps import (
     tags_in,
     walk,
 )
+from conformance.client.registry import Registry
 from conformance.model import Category, Duty
-from conformance.registry import Registry
 
 DISCOVERY = Category.DISCOVERY
 LISTING = "Tag listing"

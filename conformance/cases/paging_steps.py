@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urljoin
 
-from conformance.registry import Registry
-from conformance.wire import Answer
+from conformance.client.registry import Registry
+from conformance.client.wire import Answer
 
 WORD = r"[\w!#$%&'*+.^`|~-]+"
 VALUE = rf'(?:"(?:[^"\\]|\\.)*"|{WORD})'

@@ -3,8 +3,16 @@
 import hashlib
 from typing import NamedTuple
 
-from conformance.registry import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Content, Disabled, Registry
-from conformance.wire import Answer, Headers
+from conformance.client.registry import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Content,
+    Disabled,
+    Registry,
+)
+from conformance.client.wire import Answer, Headers
 
 ALGORITHMS = ("sha256", "sha512")
 ACCEPT = [("Accept", kind) for kind in (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST)]

@@ -13,8 +13,8 @@ from conformance.cases.referrers_steps import (
     type_of,
     unpushed,
 )
+from conformance.client.registry import OCI_CONFIG, OCI_INDEX, Registry
 from conformance.model import Category, Duty
-from conformance.registry import OCI_CONFIG, OCI_INDEX, Registry
 
 DISCOVERY = Category.DISCOVERY
 REFERRERS = "Referrers"

@@ -17,8 +17,8 @@ from conformance.cases.referrers_steps import (
     type_of,
     unpushed,
 )
+from conformance.client.registry import OCI_INDEX, Content, Registry
 from conformance.model import Category, Duty
-from conformance.registry import OCI_INDEX, Content, Registry
 
 DISCOVERY, MANAGEMENT = Category.DISCOVERY, Category.MANAGEMENT
 REFERRERS = "Referrers"

@@ -20,8 +20,8 @@ from conformance.cases.referrers_steps import (
     typed_path,
     unpushed,
 )
+from conformance.client.registry import OCI_EMPTY, OCI_INDEX, Content, Registry
 from conformance.model import Category, Duty
-from conformance.registry import OCI_EMPTY, OCI_INDEX, Content, Registry
 
 DISCOVERY = Category.DISCOVERY
 REFERRERS = "Referrers"

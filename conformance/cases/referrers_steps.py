@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 from conformance.cases.paging_steps import walk
-from conformance.registry import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Content, Registry
-from conformance.wire import Answer
+from conformance.client.registry import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Content, Registry
+from conformance.client.wire import Answer
 
 EMPTY = Content(b"{}")
 """The blob of the empty media type: config and layer of most artifacts."""

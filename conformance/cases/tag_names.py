@@ -2,8 +2,8 @@
 
 from conformance.case import case
 from conformance.cases.pull_steps import ACCEPT, served
+from conformance.client.registry import Registry
 from conformance.model import Category
-from conformance.registry import Registry
 
 PULL, PUSH = Category.PULL, Category.PUSH
 REFUSED = range(400, 500)

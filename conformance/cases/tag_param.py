@@ -12,9 +12,9 @@ from conformance.cases.manifests_steps import (
     served,
     takes_tags,
 )
+from conformance.client.registry import OCI_INDEX, OCI_MANIFEST, Content, Registry, index
+from conformance.client.wire import Answer
 from conformance.model import Category
-from conformance.registry import OCI_INDEX, OCI_MANIFEST, Content, Registry, index
-from conformance.wire import Answer
 
 PUSH = Category.PUSH
 PARAMETERS = "Manifest put with tag params"

@@ -13,9 +13,9 @@ from conformance.cases.uploads_steps import (
     pieces,
     three_chunks,
 )
+from conformance.client.registry import OCTETS, Registry
+from conformance.client.wire import pieces_of
 from conformance.model import Category
-from conformance.registry import OCTETS, Registry
-from conformance.wire import pieces_of
 
 PUSH = Category.PUSH
 

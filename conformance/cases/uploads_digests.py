@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from conformance.case import case
 from conformance.cases.uploads_steps import ALGORITHMS, Upload, absent, begin, pieces
+from conformance.client.registry import OCTETS, Content, Registry
+from conformance.client.wire import Answer, pieces_of
 from conformance.model import Category
-from conformance.registry import OCTETS, Content, Registry
-from conformance.wire import Answer, pieces_of
 
 PUSH = Category.PUSH
 BLOBS = "Blobs {variant}"

@@ -2,8 +2,8 @@
 
 from conformance.case import case
 from conformance.cases.uploads_steps import Upload, absent, begin, three_chunks
+from conformance.client.registry import OCTETS, Content, Registry
 from conformance.model import Category
-from conformance.registry import OCTETS, Content, Registry
 
 PUSH = Category.PUSH
 CHUNKED = "Blob chunked"

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from conformance.case import case
 from conformance.cases.uploads_steps import Upload, absent, begin, end_of, present, sent
+from conformance.client.registry import OCTETS, Content, Registry
 from conformance.model import Category
-from conformance.registry import OCTETS, Content, Registry
 
 PUSH = Category.PUSH
 WRITERS = 4

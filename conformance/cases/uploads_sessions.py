@@ -6,8 +6,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from conformance.case import case
 from conformance.cases.uploads_steps import absent, begin, end_of, three_chunks
+from conformance.client.registry import OCTETS, Registry
 from conformance.model import Category, Duty, Level
-from conformance.registry import OCTETS, Registry
 
 PUSH = Category.PUSH
 STATUS = "Blob upload status"

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from conformance.case import case
 from conformance.cases.uploads_steps import ALGORITHMS, MINIMUM, begin, kept, pieces
+from conformance.client.registry import OCTETS, Registry
 from conformance.model import Category
-from conformance.registry import OCTETS, Registry
 
 PUSH = Category.PUSH
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.registry import OCTETS, Content, Registry
-from conformance.wire import Answer, Body
+from conformance.client.registry import OCTETS, Content, Registry
+from conformance.client.wire import Answer, Body
 
 ALGORITHMS = ("sha256", "sha512")
 SMALLEST = 1024

@@ -4,9 +4,9 @@ import time
 
 from conformance.case import case
 from conformance.cases.uploads_steps import ALGORITHMS, absent, begin, kept, located, sent
+from conformance.client.registry import OCTETS, Content, Registry
+from conformance.client.wire import Answer
 from conformance.model import Category
-from conformance.registry import OCTETS, Content, Registry
-from conformance.wire import Answer
 
 PUSH = Category.PUSH
 DIGEST_FAULTS = ("DIGEST_INVALID", "SIZE_INVALID", "BLOB_UPLOAD_INVALID")

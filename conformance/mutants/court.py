@@ -15,10 +15,10 @@ from rich.progress import track
 from conformance import mutants, runner
 from conformance.case import RegistryCase
 from conformance.cases import load
+from conformance.client.registry import Target
 from conformance.model import Level, Outcome
 from conformance.mutants.host import Host, hosted
 from conformance.mutants.layer import MUTANTS, Call, Mutant, Reply, Request
-from conformance.registry import Target
 
 
 async def nothing_wrong(call: Call, request: Request) -> Reply:

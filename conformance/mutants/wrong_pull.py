@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from conformance.client.registry import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from conformance.mutants.layer import Call, Reply, Request, mutant
 from conformance.mutants.wrong_blobs import elsewhere, pushed_to, refusal
-from conformance.registry import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 
 
 def served(request: Request, reply: Reply) -> bool:

@@ -7,10 +7,10 @@ import pytest
 from conformance import runner
 from conformance.cases import load
 from conformance.cases.docker_content import BAD
+from conformance.client.registry import OCI_MANIFEST, Target
 from conformance.model import Level, Outcome
 from conformance.mutants.host import hosted
 from conformance.mutants.layer import Call, Mutant, Reply, Request
-from conformance.registry import OCI_MANIFEST, Target
 
 MARK = b"\xef\xbb\xbf"
 IMAGE = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": {}, "layers": []}).encode()

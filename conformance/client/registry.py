@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
-from conformance import auth
+from conformance.client import auth
+from conformance.client.wire import Answer, Body, Headers, Wire
 from conformance.model import Exchange, Finding, Level
-from conformance.wire import Answer, Body, Headers, Wire
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"

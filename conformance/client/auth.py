@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from urllib.parse import urlencode
 
-from conformance.wire import Answer, Broken, Wire
+from conformance.client.wire import Answer, Broken, Wire
 
 Header = tuple[str, str]
 
