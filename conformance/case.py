@@ -25,6 +25,14 @@ class RegistryCase(Case):
 CASES: dict[str, RegistryCase] = {}
 """Every case, in the order in which the modules of `conformance.cases` define them."""
 
+PUBLISHED = {
+    "blobs_ranges": "blob_ranges",
+    "blobs_ranges_more": "blob_ranges_more",
+    "tags_names": "tag_names",
+    "tags_param": "tag_param",
+}
+"""Groups called otherwise than their place says. Names stay: reports of other times are compared by them."""
+
 Function = TypeVar("Function", bound=Callable[..., None])
 
 
@@ -47,11 +55,11 @@ def case(
         names = (official,) if isinstance(official, str) else tuple(official)
         for identity in judged_by:
             requirements.find(identity)
-        module = function.__module__.rpartition(".")[2]
+        place = group(function.__module__)
         title = (function.__doc__ or "").strip().split("\n")[0]
         assert title, f"{function.__name__} has no docstring"
         for variant in variants or ("",):
-            identity = f"{module}/{function.__name__}" + (f"[{variant}]" if variant else "")
+            identity = f"{place}/{function.__name__}" + (f"[{variant}]" if variant else "")
             assert identity not in CASES, identity
             CASES[identity] = RegistryCase(
                 id=identity,
@@ -72,3 +80,12 @@ def case(
 
 def run_variant(function: Callable[[Registry, str], None], variant: str, registry: Registry) -> None:
     function(registry, variant)
+
+
+def group(module: str) -> str:
+    """What the ids of a module's cases begin with: its folder in `conformance.cases` and its name, or what both are.
+
+    `uploads/chunks.py` is `uploads_chunks`, `referrers/referrers.py` is `referrers`, `head.py` is `head`."""
+    *folder, name = module.removeprefix("conformance.cases.").split(".")
+    called = "_".join([*folder, name] if folder != [name] else folder)
+    return PUBLISHED.get(called, called)

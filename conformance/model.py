@@ -76,7 +76,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing to find out. `id` is `<module>/<name>`, with `[variant]` where it has variants.
+    """One thing to find out. `id` is `<group>/<name>`, with `[variant]` where it has variants.
 
     `requirements` are the ids it judges by, the most important first; `official` names the tests of the official
     suite that ask the same. A case of duty SHOULD that fails is a warning."""

@@ -1,13 +1,14 @@
-"""What is asked of a registry: a module for each group of cases."""
+"""What is asked of a registry: a folder for each subject, a module for each group of cases, named by `case.group`."""
 
 import importlib
 import pkgutil
 
-from conformance.case import CASES, RegistryCase
+from conformance.case import CASES, RegistryCase, group
 
 
 def load() -> dict[str, RegistryCase]:
     """All cases."""
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        importlib.import_module(f"{__name__}.{module.name}")
+    modules = [module.name for module in pkgutil.walk_packages(__path__, f"{__name__}.") if not module.ispkg]
+    for module in sorted(modules, key=group):
+        importlib.import_module(module)
     return CASES

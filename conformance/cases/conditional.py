@@ -3,7 +3,7 @@
 import re
 
 from conformance.case import case
-from conformance.cases.pull_steps import ACCEPT, KINDS, Thing, ask, push, served
+from conformance.cases.steps import ACCEPT, KINDS, Thing, ask, push, served
 from conformance.client.registry import Registry
 from conformance.client.wire import Answer
 from conformance.model import Category

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from conformance.case import case
-from conformance.cases.pull_steps import ACCEPT, served
-from conformance.cases.uploads_steps import begin
+from conformance.cases.steps import ACCEPT, served
+from conformance.cases.uploads.steps import begin
 from conformance.client.registry import OCI_LAYER, OCI_MANIFEST, OCTETS, Content, Registry, manifest
 from conformance.client.wire import Answer
 from conformance.model import Category, Duty

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from conformance.case import case
-from conformance.cases.pull_steps import ACCEPT
+from conformance.cases.steps import ACCEPT
 from conformance.client.registry import OCI_MANIFEST, OCTETS, Registry
 from conformance.client.wire import Answer
 from conformance.model import Category, Duty, Level

@@ -1,7 +1,7 @@
 """What HEAD and GET say in headers: digest, length, type, and that they say the same."""
 
 from conformance.case import case
-from conformance.cases.pull_steps import ACCEPT, ALGORITHMS, KINDS, ask, digests, push
+from conformance.cases.steps import ACCEPT, ALGORITHMS, KINDS, ask, digests, push
 from conformance.client.registry import Registry
 from conformance.model import Category, Duty, Level
 

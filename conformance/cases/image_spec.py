@@ -5,8 +5,8 @@ import json
 from typing import Any
 
 from conformance.case import case
-from conformance.cases.datasets_content import EXAMPLE, NON_DISTRIBUTABLE
-from conformance.cases.manifests_steps import accepted, changed, fields_of, needs_manifests
+from conformance.cases.datasets.content import EXAMPLE, NON_DISTRIBUTABLE
+from conformance.cases.manifests.steps import accepted, changed, fields_of, needs_manifests
 from conformance.client.registry import (
     OCI_EMPTY,
     OCI_INDEX,

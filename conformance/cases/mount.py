@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.case import case
-from conformance.cases.uploads_steps import ALGORITHMS, absent, kept, located, present
+from conformance.cases.uploads.steps import ALGORITHMS, absent, kept, located, present
 from conformance.client.registry import OCTETS, Content, Registry
 from conformance.client.wire import Answer
 from conformance.model import Category

@@ -3,8 +3,8 @@
 import re
 
 from conformance.case import case
-from conformance.cases.pull_steps import ACCEPT
-from conformance.cases.referrers_steps import artifact, push, subject_of
+from conformance.cases.referrers.steps import artifact, push, subject_of
+from conformance.cases.steps import ACCEPT
 from conformance.client.registry import OCI_INDEX, Registry, index
 from conformance.model import Category
 

@@ -6,7 +6,7 @@ import pytest
 
 from conformance import runner
 from conformance.cases import load
-from conformance.cases.docker_content import BAD
+from conformance.cases.docker.content import BAD
 from conformance.client.registry import OCI_MANIFEST, Target
 from conformance.model import Level, Outcome
 from conformance.mutants.host import hosted
