@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-from conformance import driver_run
-from conformance.driver_store import Store
+from conformance.drivers.run import run as run_suite
+from conformance.drivers.store import Store
 from conformance.model import Outcome, Run
 from conformance.mutants import wrong_driver_listing, wrong_driver_uploads, wrong_drivers
 from conformance.mutants.wrong_drivers import FOLDER, WRONG, WrongDriver
@@ -46,7 +46,7 @@ factories = Factories()
 
 
 def run(target: str, only: Sequence[str]) -> Run:
-    done = driver_run.run(Store(target), only=only, timeout=TIMEOUT, many=MANY, locks=True, patience=PATIENCE)
+    done = run_suite(Store(target), only=only, timeout=TIMEOUT, many=MANY, locks=True, patience=PATIENCE)
     if done.trouble:
         raise SystemExit(f"{target}: {done.trouble}")
     return done

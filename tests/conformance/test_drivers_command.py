@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.faulty import CALLS
+from conformance.drivers.faulty import CALLS
 from conformance.mutants.drivers import MATRIX, wanted
 from conformance.mutants.wrong_drivers import WRONG
 

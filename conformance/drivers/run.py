@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
-from conformance.driver_store import Store, TargetInvalid
+from conformance.drivers.store import Store, TargetInvalid
 from conformance.model import Case, Category, Duty, Finding, Level, Outcome, Result, Run, Subject
 from conformance.settings import matches
 
-SESSION = "conformance.driver_session"
+SESSION = "conformance.drivers.session"
+
+CASES = Path(__file__).with_name("cases")
 
 GRACE = 2.0
 """Seconds beside the time of a case that its set-up and end may take."""
@@ -151,7 +153,7 @@ class Recorder:
         self._many, self._locks, self._patience = many, locks, patience
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        pytest.register_assert_rewrite("conformance.drivers", "conformance.driver_cases")
+        pytest.register_assert_rewrite("conformance.drivers.suite", "conformance.drivers.cases")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -159,8 +161,8 @@ class Recorder:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        from conformance.driver_cases import support
-        from conformance.driver_session import Given, TestDriver
+        from conformance.drivers.cases import support
+        from conformance.drivers.session import Given, TestDriver
 
         support.PATIENCE = self._patience
         Given.store = self._store
@@ -209,7 +211,7 @@ def judged(case: Case, call: "pytest.CallInfo[None]", before: Result | None) -> 
         return Result(case, Outcome.BROKEN, reason=f"the store could not be made ready: {told}"[:2000])
     if before is not None and before.outcome is not Outcome.PASSED:
         return before
-    where = [entry for entry in call.excinfo.traceback if "driver_cases" in str(entry.path)]
+    where = [entry for entry in call.excinfo.traceback if Path(entry.path).is_relative_to(CASES)]
     line = str(where[-1].statement).strip() if where else ""
     expected = f"to hold: {line}" if line else f"an orderly {call.when}"
     return Result(case, Outcome.FAILED, finding=Finding(case.requirements[0], expected[:500], told[:2000]))

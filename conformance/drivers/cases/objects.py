@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-from conformance.driver_cases.support import (
+from conformance.drivers.cases.support import (
     MIB,
     Cases,
     content,

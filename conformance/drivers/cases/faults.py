@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from conformance.driver_cases.support import (
+from conformance.drivers.cases.support import (
     MIB,
     Cases,
     content,
@@ -26,7 +26,7 @@ from conformance.driver_cases.support import (
     unique,
     unknown,
 )
-from conformance.faulty import CALLS, Faults, FaultyDriver, Injected, When
+from conformance.drivers.faulty import CALLS, Faults, FaultyDriver, Injected, When
 from registry.storage.driver import Driver, State
 
 T = TypeVar("T")

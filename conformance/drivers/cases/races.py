@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from conformance.driver_cases.support import (
+from conformance.drivers.cases.support import (
     DELAYS,
     MIB,
     Cases,

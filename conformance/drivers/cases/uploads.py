@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.driver_cases.support import (
+from conformance.drivers.cases.support import (
     MIB,
     Cases,
     begin,

@@ -1,32 +1,14 @@
-"""What every storage driver must do: one class, to be imported by whoever writes a driver.
-
-    class TestMine(DriverSuite):
-        locks = True
-
-        @pytest.fixture
-        async def driver(self, tmp_path: Path) -> AsyncIterator[Driver]:
-            driver = MyDriver(tmp_path)
-            await driver.open()
-            yield driver
-            await driver.close()
-
-        @pytest.fixture
-        def reopen(self, tmp_path: Path) -> Callable[[], Driver | None]:
-            return lambda: MyDriver(tmp_path)
-
-Each promise of `registry.storage.driver` is at least one test. Nothing is needed beside pytest and anyio, whose
-plugin runs the tests.
-"""
+"""The driver suite: all that every storage driver must do, in one class. `conformance.drivers` shows how it is used."""
 
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from conformance.driver_cases.faults import FaultCases
-from conformance.driver_cases.listing import ListingCases
-from conformance.driver_cases.objects import ObjectCases
-from conformance.driver_cases.races import RaceCases
-from conformance.driver_cases.uploads import UploadCases
+from conformance.drivers.cases.faults import FaultCases
+from conformance.drivers.cases.listing import ListingCases
+from conformance.drivers.cases.objects import ObjectCases
+from conformance.drivers.cases.races import RaceCases
+from conformance.drivers.cases.uploads import UploadCases
 from registry.storage.driver import Driver
 
 

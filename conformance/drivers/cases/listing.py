@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from conformance.driver_cases.support import (
+from conformance.drivers.cases.support import (
     Cases,
     begin,
     content,

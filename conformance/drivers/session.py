@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from conformance.driver_cases.faults import FaultCases
-from conformance.driver_cases.processes import Opened, ProcessCases
-from conformance.driver_store import Store
-from conformance.drivers import DriverSuite
+from conformance.drivers.cases.faults import FaultCases
+from conformance.drivers.cases.processes import Opened, ProcessCases
+from conformance.drivers.store import Store
+from conformance.drivers.suite import DriverSuite
 from registry.storage.driver import Driver
 
 
 class Given:
-    """What `conformance.driver_run` says: pytest makes the objects, so it has to be found here."""
+    """What `conformance.drivers.run` says: pytest makes the objects, so it has to be found here."""
 
     store: Store
 

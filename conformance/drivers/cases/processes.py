@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conformance.driver_cases.support import MIB, Cases, begin, content, fetch, full_blocks, same, send, unique
+from conformance.drivers.cases.support import MIB, Cases, begin, content, fetch, full_blocks, same, send, unique
 from registry.storage.driver import Driver, State
 
 Opened = tuple[str, str]
@@ -43,7 +43,7 @@ class OtherProcess:
 
 @contextmanager
 def other_process(opened: Opened) -> Iterator[OtherProcess]:
-    command = [sys.executable, "-m", "conformance.driver_cases.processes", *opened]
+    command = [sys.executable, "-m", "conformance.drivers.cases.processes", *opened]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             yield OtherProcess(process)
@@ -95,7 +95,7 @@ class ProcessCases(Cases):
 
 async def serve(target: str, name: str) -> None:
     """Answer each line of standard input by one line."""
-    from conformance.driver_store import Store
+    from conformance.drivers.store import Store
     from registry.storage.driver import KeyUnknown
 
     driver = Store(target).make(name)
