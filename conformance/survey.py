@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 from conformance import runner
+from conformance.bench.peers import PEERS, Peer, missing, running, version
 from conformance.case import RegistryCase
 from conformance.cases import load
 from conformance.client.registry import Target
 from conformance.model import Category, Level, Outcome, Result, Run
-from conformance.peers import PEERS, Peer, missing, running, version
 from conformance.reports import explain, summary
 from conformance.requirements import find
 
