@@ -11,8 +11,8 @@ import pytest
 
 from conformance import __version__
 from conformance.cases import load
-from conformance.mutants.court import load_mutants
-from conformance.mutants.host import hosted
+from conformance.lab.mutants.court import load_mutants
+from conformance.lab.mutants.host import hosted
 from conformance.settings import BEHAVIOURS, OPTIONS
 from tests.server import Server
 
