@@ -5,18 +5,33 @@ def monolithic_upload(r: Registry) -> None:
     \"\"\"A blob is pushed by POST and PUT.\"\"\"
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 import conformance.requirements as requirements
+from conformance.client.registry import Registry
 from conformance.model import Case, Category, Duty, Level
-from conformance.registry import Registry
 
-CASES: dict[str, Case] = {}
+
+@dataclass(frozen=True, slots=True)
+class RegistryCase(Case):
+    """A case, and how a registry is asked."""
+
+    function: Callable[[Registry], None]
+
+
+CASES: dict[str, RegistryCase] = {}
 """Every case, in the order in which the modules of `conformance.cases` define them."""
+
+PUBLISHED = {
+    "blobs_ranges": "blob_ranges",
+    "blobs_ranges_more": "blob_ranges_more",
+    "tags_names": "tag_names",
+    "tags_param": "tag_param",
+}
+"""Groups called otherwise than their place says. Names stay: reports of other times are compared by them."""
 
 Function = TypeVar("Function", bound=Callable[..., None])
 
@@ -40,13 +55,13 @@ def case(
         names = (official,) if isinstance(official, str) else tuple(official)
         for identity in judged_by:
             requirements.find(identity)
-        module = function.__module__.rpartition(".")[2]
+        place = group(function.__module__)
         title = (function.__doc__ or "").strip().split("\n")[0]
         assert title, f"{function.__name__} has no docstring"
         for variant in variants or ("",):
-            identity = f"{module}/{function.__name__}" + (f"[{variant}]" if variant else "")
+            identity = f"{place}/{function.__name__}" + (f"[{variant}]" if variant else "")
             assert identity not in CASES, identity
-            CASES[identity] = Case(
+            CASES[identity] = RegistryCase(
                 id=identity,
                 title=title.replace("{variant}", variant),
                 category=category,
@@ -67,10 +82,10 @@ def run_variant(function: Callable[[Registry, str], None], variant: str, registr
     function(registry, variant)
 
 
-def load() -> dict[str, Case]:
-    """All cases."""
-    from conformance import cases
+def group(module: str) -> str:
+    """What the ids of a module's cases begin with: its folder in `conformance.cases` and its name, or what both are.
 
-    for module in sorted(pkgutil.iter_modules(cases.__path__), key=lambda module: module.name):
-        importlib.import_module(f"conformance.cases.{module.name}")
-    return CASES
+    `uploads/chunks.py` is `uploads_chunks`, `referrers/referrers.py` is `referrers`, `head.py` is `head`."""
+    *folder, name = module.removeprefix("conformance.cases.").split(".")
+    called = "_".join([*folder, name] if folder != [name] else folder)
+    return PUBLISHED.get(called, called)

@@ -86,7 +86,7 @@ def run(words: Sequence[str]) -> int:
         flags["url"] = os.environ.get(f"{settings.PREFIX}URL") or "http://localhost"
     chosen = settings.load(flags, os.environ)
 
-    from conformance.case import load
+    from conformance.cases import load
 
     cases = chosen.selected(list(load().values()))
     if not cases:
@@ -132,7 +132,7 @@ def finish(done: Run, end: Callable[[Run], None], console: "Console", reports: d
 
 def explain(identity: str) -> int:
     from conformance import requirements
-    from conformance.case import load
+    from conformance.cases import load
 
     try:
         found = requirements.find(identity.upper())
@@ -214,7 +214,8 @@ def driver(words: Sequence[str]) -> int:
     reports |= {kind: Path(said[kind][0]) for kind in settings.REPORTS if kind in said}
     writable(reports)
     try:
-        from conformance import driver_run, driver_store
+        from conformance.drivers.run import run as run_suite
+        from conformance.drivers.store import Store, TargetInvalid
     except ImportError as error:
         return complain(
             f"testing drivers needs the registry, pytest and anyio: {error}; in a checkout of the registry, "
@@ -226,8 +227,8 @@ def driver(words: Sequence[str]) -> int:
     console = console_for(sys.stdout)
     live = Live(console)
     try:
-        done = driver_run.run(
-            driver_store.Store(flags["target"]),
+        done = run_suite(
+            Store(flags["target"]),
             only=said.get("only", []),
             timeout=settings.seconds(said.get("timeout", ["30"])[0], "timeout"),
             many=settings.whole(flags["many"], "many", 1, 1_000_000),
@@ -235,7 +236,7 @@ def driver(words: Sequence[str]) -> int:
             begin=live.begin,
             listener=live.done,
         )
-    except driver_store.TargetInvalid as error:
+    except TargetInvalid as error:
         return complain(str(error))
     status = finish(done, live.end, console, reports)
     if threading.active_count() > 1:

@@ -1,12 +1,7 @@
 """What the kit speaks of: requirements, cases, exchanges, results. Plain values, from which every report is made."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from conformance.registry import Registry
 
 
 class Level(Enum):
@@ -81,7 +76,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing to find out about a registry. `id` is `<module>/<name>`, with `[variant]` where it has variants.
+    """One thing to find out. `id` is `<group>/<name>`, with `[variant]` where it has variants.
 
     `requirements` are the ids it judges by, the most important first; `official` names the tests of the official
     suite that ask the same. A case of duty SHOULD that fails is a warning."""
@@ -93,7 +88,6 @@ class Case:
     duty: Duty
     requirements: tuple[str, ...]
     official: tuple[str, ...]
-    function: Callable[["Registry"], None]
     api: str
     data: str
 

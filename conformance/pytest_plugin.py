@@ -18,13 +18,14 @@ from typing import ClassVar
 import pytest
 
 from conformance import runner
-from conformance.case import load
+from conformance.case import RegistryCase
+from conformance.cases import load
+from conformance.client.registry import Target
+from conformance.client.wire import Wire
 from conformance.model import Case, Category, Level, Outcome, Result
-from conformance.registry import Target
 from conformance.reports import explain
 from conformance.reports.redact import redacted_result
 from conformance.settings import Settings, url_and_login
-from conformance.wire import Wire
 
 _TARGETS: dict[tuple[type, str], Target] = {}
 
@@ -51,7 +52,7 @@ class ConformanceSuite:
             cases = self._selected()
             metafunc.parametrize("conformance_case", cases, ids=[named(case) for case in cases])
 
-    def _selected(self) -> list[Case]:
+    def _selected(self) -> list[RegistryCase]:
         categories = {Category(name) for name in self.category} or {kind for kind in Category if kind.by_default}
         target = Target("", level=Level(self.level))
         return Settings(target, frozenset(categories), only=tuple(self.only)).selected(list(load().values()))
@@ -81,7 +82,9 @@ class ConformanceSuite:
         yield wire
         wire.close()
 
-    def test_conformance(self, conformance_target: Target, conformance_wire: Wire, conformance_case: Case) -> None:
+    def test_conformance(
+        self, conformance_target: Target, conformance_wire: Wire, conformance_case: RegistryCase
+    ) -> None:
         report(redacted_result(runner.judge(conformance_target, conformance_wire, conformance_case)), self.strict)
 
 

@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from conformance.case import RegistryCase
+from conformance.client.registry import Disabled, Failed, Registry, Skipped, Target
+from conformance.client.wire import Broken, Wire
 from conformance.model import Case, Outcome, Result, Run
-from conformance.registry import Disabled, Failed, Registry, Skipped, Target
-from conformance.wire import Broken, Wire
 
 Listener = Callable[[Result], None]
 
 
 def run(
     target: Target,
-    cases: Sequence[Case],
+    cases: Sequence[RegistryCase],
     *,
     jobs: int = 4,
     strict: bool = False,
@@ -32,7 +33,7 @@ def run(
     if trouble:
         return Run(target.url, target.level, strict, target.seed, started, time.monotonic() - clock, (), trouble)
     results: dict[str, Result] = {}
-    waiting: queue.SimpleQueue[Case] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[RegistryCase] = queue.SimpleQueue()
     told = threading.Lock()
 
     def note(result: Result) -> None:
@@ -66,7 +67,7 @@ def run(
     return Run(target.url, target.level, strict, target.seed, started, time.monotonic() - clock, ordered)
 
 
-def judge(target: Target, wire: Wire, case: Case) -> Result:
+def judge(target: Target, wire: Wire, case: RegistryCase) -> Result:
     """Run one case; never raises, and never takes much longer than the time allowed."""
     wire.begin(target.timeout)
     started = time.monotonic()

@@ -6,14 +6,16 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from conformance import official
+from conformance.client.registry import Target
 from conformance.model import Case, Category, Level
-from conformance.registry import Target
 
 PREFIX = "REGISTRY_CONFORMANCE_"
+
+AnyCase = TypeVar("AnyCase", bound=Case)
 
 BEHAVIOURS = {
     "async-delete": "what was deleted may be seen a while longer",
@@ -101,7 +103,7 @@ class Settings:
     reports: dict[str, Path] = field(default_factory=dict)
     wishes: official.Wishes = field(default_factory=official.Wishes)
 
-    def selected(self, cases: Sequence[Case]) -> list[Case]:
+    def selected(self, cases: Sequence[AnyCase]) -> list[AnyCase]:
         """The cases that are asked for, in their order."""
         return [
             case

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from conformance import peers
+from conformance.bench import peers
 from conformance.bench.content import Target
 from conformance.bench.errors import BenchError
-from conformance.peers import Peer, workers
+from conformance.bench.peers import Peer, workers
 
 IN_MEMORY = {"tmpfs", "ramfs"}
 ENOUGH = 8_000_000_000

@@ -1,9 +1,9 @@
 """The base of the API, and pulls that are meant for a proxy."""
 
 from conformance.case import case
-from conformance.cases.pull_steps import KINDS, ask, push, served
+from conformance.cases.steps import KINDS, ask, push, served
+from conformance.client.registry import Registry
 from conformance.model import Category
-from conformance.registry import Registry
 
 PULL = Category.PULL
 

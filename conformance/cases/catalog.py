@@ -3,10 +3,10 @@
 from urllib.parse import quote
 
 from conformance.case import case
-from conformance.cases.paging_steps import next_url, once, walk
+from conformance.cases.paging.steps import next_url, once, walk
+from conformance.client.registry import Registry
+from conformance.client.wire import Answer
 from conformance.model import Category
-from conformance.registry import Registry
-from conformance.wire import Answer
 
 DOCKER = Category.DOCKER
 CATALOG = "Catalog"

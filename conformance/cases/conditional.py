@@ -3,10 +3,10 @@
 import re
 
 from conformance.case import case
-from conformance.cases.pull_steps import ACCEPT, KINDS, Thing, ask, push, served
+from conformance.cases.steps import ACCEPT, KINDS, Thing, ask, push, served
+from conformance.client.registry import Registry
+from conformance.client.wire import Answer
 from conformance.model import Category
-from conformance.registry import Registry
-from conformance.wire import Answer
 
 PULL = Category.PULL
 ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"')

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from conformance.case import case
-from conformance.cases.pull_steps import ACCEPT, served
-from conformance.cases.uploads_steps import begin
+from conformance.cases.steps import ACCEPT, served
+from conformance.cases.uploads.steps import begin
+from conformance.client.registry import OCI_LAYER, OCI_MANIFEST, OCTETS, Content, Registry, manifest
+from conformance.client.wire import Answer
 from conformance.model import Category, Duty
-from conformance.registry import OCI_LAYER, OCI_MANIFEST, OCTETS, Content, Registry, manifest
-from conformance.wire import Answer
 
 PULL, PUSH, DISCOVERY, MANAGEMENT = Category.PULL, Category.PUSH, Category.DISCOVERY, Category.MANAGEMENT
 

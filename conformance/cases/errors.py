@@ -4,10 +4,10 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from conformance.case import case
-from conformance.cases.pull_steps import ACCEPT
+from conformance.cases.steps import ACCEPT
+from conformance.client.registry import OCI_MANIFEST, OCTETS, Registry
+from conformance.client.wire import Answer
 from conformance.model import Category, Duty, Level
-from conformance.registry import OCI_MANIFEST, OCTETS, Registry
-from conformance.wire import Answer
 
 PULL, PUSH, DISCOVERY = Category.PULL, Category.PUSH, Category.DISCOVERY
 ERRORS = "Errors"

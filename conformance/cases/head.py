@@ -1,9 +1,9 @@
 """What HEAD and GET say in headers: digest, length, type, and that they say the same."""
 
 from conformance.case import case
-from conformance.cases.pull_steps import ACCEPT, ALGORITHMS, KINDS, ask, digests, push
+from conformance.cases.steps import ACCEPT, ALGORITHMS, KINDS, ask, digests, push
+from conformance.client.registry import Registry
 from conformance.model import Category, Duty, Level
-from conformance.registry import Registry
 
 PULL = Category.PULL
 EVERY = tuple(f"{method} {kind}" for method in ("GET", "HEAD") for kind in KINDS)

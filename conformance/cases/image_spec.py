@@ -5,10 +5,9 @@ import json
 from typing import Any
 
 from conformance.case import case
-from conformance.cases.datasets_content import EXAMPLE, NON_DISTRIBUTABLE
-from conformance.cases.manifests_steps import accepted, changed, fields_of, needs_manifests
-from conformance.model import Category
-from conformance.registry import (
+from conformance.cases.datasets.content import EXAMPLE, NON_DISTRIBUTABLE
+from conformance.cases.manifests.steps import accepted, changed, fields_of, needs_manifests
+from conformance.client.registry import (
     OCI_EMPTY,
     OCI_INDEX,
     OCI_MANIFEST,
@@ -17,6 +16,7 @@ from conformance.registry import (
     index,
     manifest,
 )
+from conformance.model import Category
 
 PUSH = Category.PUSH
 BY_TAG = "Manifest put by tag"

@@ -1,11 +1,11 @@
 """Repositories side by side: what is listed, pulled and deleted in one of them leaves the others alone."""
 
 from conformance.case import case
-from conformance.cases.deletes_steps import delete, gone, there
-from conformance.cases.paging_steps import all_tags
-from conformance.cases.referrers_steps import artifact, exactly, listing, push, subject_of
+from conformance.cases.deletes.steps import delete, gone, there
+from conformance.cases.paging.steps import all_tags
+from conformance.cases.referrers.steps import artifact, exactly, listing, push, subject_of
+from conformance.client.registry import Registry, manifest
 from conformance.model import Category
-from conformance.registry import Registry, manifest
 
 DISCOVERY, MANAGEMENT = Category.DISCOVERY, Category.MANAGEMENT
 

@@ -4,10 +4,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.case import case
-from conformance.cases.uploads_steps import ALGORITHMS, absent, kept, located, present
+from conformance.cases.uploads.steps import ALGORITHMS, absent, kept, located, present
+from conformance.client.registry import OCTETS, Content, Registry
+from conformance.client.wire import Answer
 from conformance.model import Category
-from conformance.registry import OCTETS, Content, Registry
-from conformance.wire import Answer
 
 PUSH = Category.PUSH
 MOUNT = "Blob mount"

@@ -1,9 +1,9 @@
 """Names of repositories, and tags: all that the grammar allows works, nothing else does."""
 
 from conformance.case import case
-from conformance.cases.pull_steps import ACCEPT, own_names, served
+from conformance.cases.steps import ACCEPT, own_names, served
+from conformance.client.registry import OCTETS, Registry, manifest
 from conformance.model import Category
-from conformance.registry import OCTETS, Registry, manifest
 
 PULL, PUSH = Category.PULL, Category.PUSH
 REFUSED = range(400, 500)

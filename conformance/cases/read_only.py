@@ -4,9 +4,9 @@ import hashlib
 from typing import Any, NamedTuple
 
 from conformance.case import case
+from conformance.client.registry import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Registry
+from conformance.client.wire import Answer, Broken
 from conformance.model import Category
-from conformance.registry import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Registry
-from conformance.wire import Answer, Broken
 
 PULL, DISCOVERY = Category.PULL, Category.DISCOVERY
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from conformance.case import case
-from conformance.cases.datasets_content import EXAMPLE
-from conformance.cases.manifests_steps import accepted, has_referrers, needs_manifests, refused
+from conformance.cases.datasets.content import EXAMPLE
+from conformance.cases.manifests.steps import accepted, has_referrers, needs_manifests, refused
+from conformance.client.registry import OCI_INDEX, OCI_MANIFEST, Content, Registry, index
+from conformance.client.wire import Answer
 from conformance.model import Category
-from conformance.registry import OCI_INDEX, OCI_MANIFEST, Content, Registry, index
-from conformance.wire import Answer
 
 PUSH = Category.PUSH
 SUBJECT = "Manifest put with subject"

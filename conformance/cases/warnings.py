@@ -3,10 +3,10 @@
 import re
 
 from conformance.case import case
-from conformance.cases.pull_steps import ACCEPT
-from conformance.cases.referrers_steps import artifact, push, subject_of
+from conformance.cases.referrers.steps import artifact, push, subject_of
+from conformance.cases.steps import ACCEPT
+from conformance.client.registry import OCI_INDEX, Registry, index
 from conformance.model import Category
-from conformance.registry import OCI_INDEX, Registry, index
 
 # A text in quotes, and no date behind it.
 VALUE = r'299 - "(?:[^"\\]|\\.)*"'

@@ -16,9 +16,9 @@ from conformance.bench import jobs, load, measure, processes, servers
 from conformance.bench.content import NoStock, SetUpFailed, Stock, Target
 from conformance.bench.errors import BenchError
 from conformance.bench.model import Group, Machine, Measured, Run, Sample, Scenario, Unit
+from conformance.bench.peers import PEERS, workers
 from conformance.bench.scenarios import NAMES, SCENARIOS
 from conformance.bench.servers import Wanted
-from conformance.peers import PEERS, workers
 from tests.server import Server
 
 SECONDS = 0.05

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from conformance import __version__
-from conformance.case import load
-from conformance.mutants.court import load_mutants
-from conformance.mutants.host import hosted
+from conformance.cases import load
+from conformance.lab.mutants.court import load_mutants
+from conformance.lab.mutants.host import hosted
 from conformance.settings import BEHAVIOURS, OPTIONS
 from tests.server import Server
 

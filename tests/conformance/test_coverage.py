@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.case import CASES, load
-from conformance.coverage import FILE, OLDER, official_tests, render, unasked, uncovered
+from conformance.case import CASES
+from conformance.cases import load
+from conformance.lab.coverage import FILE, OLDER, official_tests, render, unasked, uncovered
 from conformance.model import Case
 from conformance.requirements import REQUIREMENTS, UNOBSERVABLE
 
@@ -49,10 +50,10 @@ def test_a_requirement_that_loses_its_cases_is_told(cases: dict[str, Case]) -> N
 
 
 def test_the_file_is_up_to_date() -> None:
-    assert FILE.read_text("utf-8") == render(load()), "run python -m conformance.coverage"
+    assert FILE.read_text("utf-8") == render(load()), "run python -m conformance.lab.coverage"
 
 
 def test_the_command_checks() -> None:
-    command = [sys.executable, "-m", "conformance.coverage", "--check"]
+    command = [sys.executable, "-m", "conformance.lab.coverage", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == (FILE.read_text("utf-8") == render(CASES)), done.stderr

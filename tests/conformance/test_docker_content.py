@@ -5,12 +5,12 @@ import json
 import pytest
 
 from conformance import runner
-from conformance.case import load
-from conformance.cases.docker_content import BAD
+from conformance.cases import load
+from conformance.cases.docker.content import BAD
+from conformance.client.registry import OCI_MANIFEST, Target
+from conformance.lab.mutants.host import hosted
+from conformance.lab.mutants.layer import Call, Mutant, Reply, Request
 from conformance.model import Level, Outcome
-from conformance.mutants.host import hosted
-from conformance.mutants.layer import Call, Mutant, Reply, Request
-from conformance.registry import OCI_MANIFEST, Target
 
 MARK = b"\xef\xbb\xbf"
 IMAGE = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": {}, "layers": []}).encode()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.faulty import CALLS
-from conformance.mutants.drivers import MATRIX, wanted
-from conformance.mutants.wrong_drivers import WRONG
+from conformance.drivers.faulty import CALLS
+from conformance.lab.mutants.drivers import MATRIX, wanted
+from conformance.lab.mutants.wrong_drivers import WRONG
 
 ROOT = Path(__file__).parents[2]
 
@@ -202,13 +202,13 @@ def test_the_matrix_is_complete() -> None:
 
 @pytest.mark.timeout(300)
 def test_every_case_kills_and_every_mutant_is_found() -> None:
-    """On a few mutants what `python -m conformance.mutants.drivers --check` does on all."""
+    """On a few mutants what `python -m conformance.lab.mutants.drivers --check` does on all."""
     matrix = json.loads(MATRIX.read_text())
     cases = sorted({case for found in matrix.values() for case in found})
     chosen = wanted(matrix, cases)
     for name in ("AppendAfterFinish", "DeleteDoesNothing", "LastByteLost", "StaleRead"):
         case = sorted(chosen[name])[0]
-        done = driver(f"conformance.mutants.drivers:factories.{name}", "--only", case, "--timeout", "10")
+        done = driver(f"conformance.lab.mutants.drivers:factories.{name}", "--only", case, "--timeout", "10")
         assert done.returncode in (1, 2), f"{case} does not find {name}:\n{done.stdout}"
 
 
@@ -216,7 +216,7 @@ def test_every_case_kills_and_every_mutant_is_found() -> None:
 @pytest.mark.timeout(1200)
 def test_the_whole_check() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "conformance.mutants.drivers", "--check"],
+        [sys.executable, "-m", "conformance.lab.mutants.drivers", "--check"],
         capture_output=True, text=True, timeout=1100, check=False, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

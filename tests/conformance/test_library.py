@@ -104,7 +104,7 @@ class Nowhere:
         if name.split(".")[0] == {NOT_OURS!r}:
             raise ImportError(name)
 sys.meta_path.insert(0, Nowhere())
-import conformance.pytest_plugin, conformance.coverage
+import conformance.pytest_plugin, conformance.lab.coverage
 from conformance.cli import main
 assert main(["--list"]) == 0
 assert main(["driver", "memory:"]) == 2
@@ -187,6 +187,6 @@ def test_what_the_wheel_holds(tmp_path: Path) -> None:
     assert wheel.name.split("-")[1] == __version__
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"conformance"}
-    assert not [name for name in names if "mutants" in name or "results" in name]
+    assert not [name for name in names if name.startswith("conformance/lab") or "mutants" in name or "results" in name]
     assert {"conformance/requirements.toml", "conformance/reports/schema.json"} <= set(names)
     assert "conformance/reports/templates/report.html.j2" in names

@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import pytest
 
+from conformance.client.wire import Body, Broken, Headers, Wire, pieces_of
 from conformance.reports import explain
 from conformance.reports.curl import command
-from conformance.wire import Body, Broken, Headers, Wire, pieces_of
 
 JSON = ("Content-Type", "application/json")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.register_assert_rewrite("conformance.drivers", "conformance.driver_cases")
+pytest.register_assert_rewrite("conformance.drivers.suite", "conformance.drivers.cases")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.driver_cases.support import MIB, begin, content, fetch, full_blocks, listed, same, send, stale, upload
+from conformance.drivers.cases.support import MIB, begin, content, fetch, full_blocks, listed, same, send, stale, upload
 from registry.errors import OperatorError, StorageFull, Unavailable
 from registry.storage.driver import Driver, State, UploadLocked, UploadLost
 from registry.storage.filesystem import FilesystemDriver

@@ -1,0 +1,1 @@
+"""What is asked about reading blobs, whole and in parts."""

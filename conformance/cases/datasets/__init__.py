@@ -1,0 +1,1 @@
+"""What is asked with every kind of content that there is."""

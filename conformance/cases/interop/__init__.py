@@ -1,0 +1,1 @@
+"""What is asked because clients in use need it."""

@@ -1,0 +1,1 @@
+"""What is asked about tags: their names, their lists, and setting them."""
