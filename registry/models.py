@@ -254,9 +254,9 @@ class OfferedReferrer(SQLModel, table=True):
 class Upload(SQLModel, table=True):
     """An open upload session. On SQLite this table lives in a file of its own, whose commits are not synced.
 
-    `size` bytes count; `hash` is the saved hasher after exactly these, `state` what the driver wants back. `boot`:
-    the machine's boot in which they were written. `content`: the bytes themselves as long as they are few; then storage
-    has none of them, and no hasher is saved. `claim` is a random token of the request that is writing now,
+    `size` bytes count; `hash` is the saved hasher after exactly these, `state` what the driver wants back. `boot`: the
+    incarnation of the store in which they were written. `content`: the bytes themselves as long as they are few; then
+    storage has none of them, and no hasher is saved. `claim` is a random token of the request that is writing now,
     `claimant` its process, `claimed_until` when the claim lapses."""
 
     __table_args__ = (CLUSTERED,)

@@ -113,6 +113,9 @@ class FaultyDriver(Driver):
     def shared(self) -> bool:  # type: ignore[override]
         return self._driver.shared
 
+    def incarnation(self) -> str:
+        return self._driver.incarnation()
+
     async def open(self) -> None:
         await self._driver.open()
 

@@ -130,6 +130,11 @@ class Driver(ABC):
     of any task, by the first step of a request: it uses nothing that needs one, no `asyncio.timeout` nor `TaskGroup`,
     before it has awaited something."""
 
+    def incarnation(self) -> str:
+        """Changes when bytes that were appended may have been lost since, as by a power cut: then the registry looks at
+        what is there before it goes on with an upload. At most 64 characters; of use where `volatile` is true."""
+        return ""
+
     async def open(self) -> None:
         """Make ready to serve: called once per process, in its event loop, before anything else.
 

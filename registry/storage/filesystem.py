@@ -35,6 +35,7 @@ from registry.storage.driver import (
     UploadLost,
 )
 from registry.storage.kernel import NO_ROOM, in_use, lock, modified, written
+from registry.system import host
 from registry.system.files import make_folder, push_out, read_cached, sync_folder, uninterrupted, unwritable, write_all
 from registry.system.threads import Threads
 
@@ -68,6 +69,9 @@ class FilesystemDriver(Driver):
         self._uploads = self.root / UPLOADS
         self._threads = Threads(max_workers=16, thread_name_prefix="storage")
         self._folders: set[Path] = set()
+
+    def incarnation(self) -> str:
+        return host.boot_id()
 
     async def open(self) -> None:
         await self._thread(self._find if self._read_only else self._prepare)

@@ -61,14 +61,14 @@ def save_without_pause(path: Path, ready: Barrier, told: "multiprocessing.Queue[
         database = UnsyncedSqlite(path)
         await database.open()
         session = f"session-{os.getpid()}"
-        await rows.insert(database, session, NAME, "sha256", "{}", b"")
+        await rows.insert(database, session, NAME, "sha256", "{}", b"", "boot")
         longest, count = 0.0, 0
         ready.wait(60)
         while count < SAVED:
             begun = time.monotonic()
             row = await rows.claim(database, NAME, session, "me")
             assert row is not None
-            assert await rows.save(database, row, count, None, "{}", os.urandom(CONTENT), release=True)
+            assert await rows.save(database, row, count, None, "{}", os.urandom(CONTENT), "boot", release=True)
             longest, count = max(longest, time.monotonic() - begun), count + 1
             await asyncio.sleep(0)
         await database.close()

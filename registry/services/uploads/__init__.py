@@ -99,7 +99,9 @@ class Uploads:
         """A new session, whose bytes are hashed by `algorithm` as they pass; any other one may be named at the end."""
         upload_id = str(uuid4())
         state = await self._storage.begin(upload_id)
-        await rows.insert(self._database, upload_id, name, algorithm, dump(state), b"" if self._small else None)
+        begun = b"" if self._small else None
+        incarnation = self._storage.incarnation()
+        await rows.insert(self._database, upload_id, name, algorithm, dump(state), begun, incarnation)
         return Progress(upload_id, 0)
 
     async def status(self, name: RepositoryName, upload_id: str) -> Progress:

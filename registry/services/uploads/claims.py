@@ -128,9 +128,9 @@ class Claims:
         return await rows.find(self._database, name, upload_id)
 
     def doubtful(self, row: UploadRow) -> bool:
-        """Whether the machine was started anew since: a power cut may have taken bytes that were never synced."""
+        """Whether its bytes may be lost that were never synced: the store was started anew since, as by a power cut."""
         in_storage = row.size > 0 and row.content is None
-        return self._storage.volatile and in_storage and row.boot != host.boot_id()
+        return self._storage.volatile and in_storage and row.boot != self._storage.incarnation()
 
     async def _recover(self, claimed: Claimed) -> None:
         """Let only bytes count that are really there, hashed again: the saved hasher may vouch for lost ones."""
@@ -152,7 +152,8 @@ class Claims:
         Raises `UploadBusy` if the claim was lost."""
         hasher = claimed.hasher.save() if claimed.hasher and claimed.content is None else None
         state = dump(claimed.state)
-        if not await rows.save(self._database, claimed.row, claimed.size, hasher, state, claimed.content, release=last):
+        what = claimed.size, hasher, state, claimed.content, self._storage.incarnation()
+        if not await rows.save(self._database, claimed.row, *what, release=last):
             raise UploadBusy(claimed.row.id)
         claimed.given_back = last
 

@@ -93,7 +93,13 @@ EXPIRED = Query(
 
 
 async def insert(
-    database: Database, upload_id: str, name: RepositoryName, algorithm: str, state: str, content: bytes | None
+    database: Database,
+    upload_id: str,
+    name: RepositoryName,
+    algorithm: str,
+    state: str,
+    content: bytes | None,
+    incarnation: str,
 ) -> None:
     await database.execute(
         INSERT,
@@ -103,7 +109,7 @@ async def insert(
         size=0,
         hash=None,
         state=state,
-        boot=host.boot_id(),
+        boot=incarnation,
         claim=None,
         claimant=None,
         claimed_until=0,
@@ -161,6 +167,7 @@ async def save(
     hasher: bytes | None,
     state: str,
     content: bytes | None,
+    incarnation: str,
     *,
     release: bool,
 ) -> bool:
@@ -172,7 +179,7 @@ async def save(
         length=size,
         hasher=hasher,
         driver_state=state,
-        this_boot=host.boot_id(),
+        this_boot=incarnation,
         now=clock.now(),
         small=content,
     )
