@@ -215,6 +215,8 @@ class FaultyAppender(Appender):
         self._appender = appender
         self._faults = faults
 
+    # `take` is the contract's own: block by block, so that each can go wrong.
+
     async def write(self, block: bytes, observe: Observer) -> None:
         when = await self._faults.before("write")
         await self._appender.write(block, observe)

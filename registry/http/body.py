@@ -29,7 +29,7 @@ class RequestBody:
         self._more = True
         self._failure: ClientGone | None = None
         self._ahead = b""
-        """What was read to see whether there is anything."""
+        """What was put back: it comes before the rest."""
 
     async def is_empty(self) -> bool:
         """Whether there is nothing in it: waits for its first bytes where its length was not stated.
@@ -40,6 +40,10 @@ class RequestBody:
         while self._more and not self._ahead:
             self._ahead = await self._next()
         return not self._ahead
+
+    def put_back(self, piece: bytes) -> None:
+        """Let this come before what is left."""
+        self._ahead = piece + self._ahead
 
     async def whole(self, limit: int | None = None, beyond: type[RegistryError] = RegistryError) -> bytes:
         """All of it. Raises `beyond` as soon as it is known to be longer than `limit` bytes, and `ClientGone`, after
@@ -81,6 +85,8 @@ class RequestBody:
 
     async def pour(self, sink: Sink) -> None:
         """All of it, block by block, into `sink`, which is called in threads. Raises as `blocks` does."""
+        while self._ahead:
+            await self._into(sink, await self._next())
         if self._tap is not None and self._more and self._failure is None:
             try:
                 tapped = await self._tap.pour(sink, self._patience)
@@ -90,16 +96,18 @@ class RequestBody:
             if tapped:
                 self._more = False
                 return
-        loop = asyncio.get_running_loop()
         async for block in self.blocks():
-            if len(block) <= ON_THE_LOOP:
-                sink(block)
-            else:
-                await uninterrupted(loop.run_in_executor(None, sink, block))
+            await self._into(sink, block)
+
+    async def _into(self, sink: Sink, block: bytes) -> None:
+        if len(block) <= ON_THE_LOOP:
+            sink(block)
+        else:
+            await uninterrupted(asyncio.get_running_loop().run_in_executor(None, sink, block))
 
     async def _next(self) -> bytes:
         if self._ahead:
-            piece, self._ahead = self._ahead, b""
+            piece, self._ahead = self._ahead[:ON_THE_LOOP], self._ahead[ON_THE_LOOP:]
             return piece
         if self._failure is not None:
             raise self._failure

@@ -42,10 +42,14 @@ to at the moment; or any other exception for a failure of it. None of them may l
 next call.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
+
+from registry.system.files import uninterrupted
 
 State = dict[str, object]
 """What a driver remembers of an upload; plain JSON, opaque to everyone else."""
@@ -86,17 +90,28 @@ class Stat:
     modified: float
 
 
+class Source(Protocol):
+    """What is appended, in one of two ways."""
+
+    def blocks(self) -> AsyncGenerator[bytes, None]:
+        """Of 1 byte to 1 MiB."""
+
+    async def pour(self, sink: Callable[[bytes | memoryview], object]) -> None:
+        """The same into `sink`, which is called in threads, one call after the other; each block may change when its
+        call has returned."""
+
+
 class Appender(ABC):
     """Bytes on their way to the end of one upload. Made by `Driver.append`; used by one task; closed once."""
 
-    direct: ClassVar[bool] = False
-    """Whether `write_now` may take the place of `write`."""
+    async def take(self, source: Source, observe: Observer) -> None:
+        """Append all that comes of `source`, and call `observe` with each block; what `observe` raises ends it.
 
-    def write_now(self, block: bytes | memoryview, observe: Observer) -> None:
-        """`write`, for a caller that is already in a thread and keeps its calls apart; only where `direct` is true.
-
-        The block may change when this has returned."""
-        raise NotImplementedError
+        Raises what `source` and `write` raise. Where it is `source` that fails, or the task is cancelled, what was
+        observed was appended, no more and no less."""
+        async with aclosing(source.blocks()) as blocks:
+            async for block in blocks:
+                await uninterrupted(asyncio.ensure_future(self.write(block, observe)))
 
     @abstractmethod
     async def write(self, block: bytes, observe: Observer) -> None:

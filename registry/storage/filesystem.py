@@ -30,6 +30,7 @@ from registry.storage.driver import (
     KeyUnknown,
     ObjectDamaged,
     Observer,
+    Source,
     Stat,
     State,
     UploadLost,
@@ -363,21 +364,22 @@ class FilesystemDriver(Driver):
 class FileAppender(Appender):
     """An upload's file, open and locked by `flock`, which the kernel lets go of when the process dies."""
 
-    direct: ClassVar[bool] = True
-
     def __init__(self, driver: FilesystemDriver, state: State, fd: int) -> None:
         self._driver = driver
         self._state = state
         self._fd = fd
         self._written = 0
 
+    async def take(self, source: Source, observe: Observer) -> None:
+        await source.pour(lambda block: self._write(block, observe))
+
     async def write(self, block: bytes, observe: Observer) -> None:
         if len(block) <= ON_THE_LOOP:
-            self.write_now(block, observe)
+            self._write(block, observe)
             return
-        await self._driver._thread(self.write_now, block, observe)
+        await self._driver._thread(self._write, block, observe)
 
-    def write_now(self, block: bytes | memoryview, observe: Observer) -> None:
+    def _write(self, block: bytes | memoryview, observe: Observer) -> None:
         observe(block)
         with written():
             write_all(self._fd, block, None)

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from datetime import timedelta
 from typing import NamedTuple, Protocol
@@ -57,6 +57,9 @@ class Body(Protocol):
 
     async def pour(self, sink: Callable[[bytes | memoryview], object]) -> None:
         """All that is left of it, block by block, into `sink`, which is called in threads. Raises as `blocks` does."""
+
+    def put_back(self, piece: bytes) -> None:
+        """Let this come before what is left."""
 
 
 class Place(NamedTuple):
@@ -165,14 +168,14 @@ class Uploads:
         state = await self._storage.begin(str(uuid4()))
         hasher = hashing.start(digest.algorithm)
         try:
-            size, state = await self._write(state, 0, body, hasher, None, [])
+            size, state, cut = await self._write(state, 0, body, hasher, None)
+            if cut is not None:
+                raise cut
             matches(digest, hasher.digest())
             key = await self._finish_bytes(state, digest, size)
             await self._blobs.add_stored(name, digest, size, key)
-        except BaseException as error:
+        except BaseException:
             await self._storage.abort(state)
-            if isinstance(error, Cut):
-                raise error.reason from None
             raise
 
     async def cancel(self, name: RepositoryName, upload_id: str) -> None:
@@ -230,28 +233,26 @@ class Uploads:
         if body.length == 0:
             return
         end = claimed.size + place.length if place else None
-        begun: list[bytes] = []
         before = claimed.size
         if claimed.content is not None:
             if body.length is None or claimed.size + body.length <= self._small:
                 too_much = await self._gather(claimed, body, end)
                 if not too_much:
                     return
-                begun = [too_much]
+                body.put_back(too_much)
             # From now on they are many: what was in the row goes first.
-            begun = [claimed.content, *begun]
+            body.put_back(claimed.content)
             before = 0
         try:
-            claimed.size, claimed.state = await self._write(claimed.state, before, body, claimed.hasher, end, begun)
-            claimed.content = None
-        except Cut as cut:
-            claimed.size, claimed.state, claimed.content = cut.size, cut.state, None
-            raise cut.reason from None
+            written = await self._write(claimed.state, before, body, claimed.hasher, end)
         except StorageFull:
             # Give back the space of the bytes that do not count.
             appender = await when_unlocked(lambda: self._storage.append(claimed.state, before))
             await appender.close()
             raise
+        claimed.size, claimed.state, claimed.content = written.size, written.state, None
+        if written.cut is not None:
+            raise written.cut
 
     async def _gather(self, claimed: Claimed, body: Body, end: int | None) -> bytes:
         """Add the body to the session's row as long as that is small; the block that was too much, or nothing."""
@@ -268,45 +269,23 @@ class Uploads:
             raise SizeInvalid("the body is shorter than its Content-Range")
         return b""
 
-    async def _write(
-        self, state: State, size: int, body: Body, hasher: Hasher | None, end: int | None, begun: Sequence[bytes]
-    ) -> tuple[int, State]:
-        """Hash and append `begun` and the rest of the body at `size`, up to `end` if that is known.
+    async def _write(self, state: State, size: int, body: Body, hasher: Hasher | None, end: int | None) -> "Written":
+        """Hash the rest of the body and append it at `size`, up to `end` if that is known.
 
-        The new size and state. Raises `Cut`, `SizeInvalid`, `StorageFull`."""
-        observe = hasher.update if hasher else ignore
+        Raises `SizeInvalid`, `StorageFull`; what cut the body off is returned with what came of it."""
+        observer = Counter(hasher.update if hasher else ignore, size, end)
         appender = await when_unlocked(lambda: self._storage.append(state, size))
         cut: BaseException | None = None
-
-        def write_now(block: bytes | memoryview) -> None:
-            nonlocal size
-            if end is not None and size + len(block) > end:
-                raise longer(end)
-            appender.write_now(block, observe)
-            size += len(block)
-
         try:
-            for block in filter(None, begun):
-                await appender.write(block, observe)
-                size += len(block)
-            if appender.direct:
-                await body.pour(write_now)
-            else:
-                async for block in body.blocks():
-                    if end is not None and size + len(block) > end:
-                        raise longer(end)
-                    await appender.write(block, observe)
-                    size += len(block)
+            await appender.take(body, observer)
         except (ClientGone, asyncio.CancelledError) as error:
             # What came is there, also where it is the registry that has to stop.
             cut = error
         finally:
             state = await appender.close()
-        if cut is not None:
-            raise Cut(size, state, cut)
-        if end is not None and size != end:
+        if cut is None and end is not None and observer.size != end:
             raise SizeInvalid("the body is shorter than its Content-Range")
-        return size, state
+        return Written(observer.size, state, cut)
 
     async def _store_whole(self, name: RepositoryName, digest: Digest, body: Body, claimed: Claimed | None) -> None:
         """A body that is small enough to be held: hashed, stored and linked without an upload."""
@@ -376,13 +355,27 @@ class Uploads:
         await self._storage.abort(claimed.state)
 
 
-class Cut(Exception):
-    """The client went away, or the request was cancelled; so many bytes came."""
+class Written(NamedTuple):
+    """What an upload has come to; `cut`: what cut off the body that was appended last."""
 
-    def __init__(self, size: int, state: State, reason: BaseException) -> None:
+    size: int
+    state: State
+    cut: BaseException | None
+
+
+class Counter:
+    """Observes what is appended, counts it, and ends it where it is more than was announced."""
+
+    def __init__(self, observe: Callable[[bytes | memoryview], object], size: int, end: int | None) -> None:
+        self._observe = observe
+        self._end = end
         self.size = size
-        self.state = state
-        self.reason = reason
+
+    def __call__(self, block: bytes | memoryview) -> None:
+        if self._end is not None and self.size + len(block) > self._end:
+            raise longer(self._end)
+        self._observe(block)
+        self.size += len(block)
 
 
 def matches(expected: Digest, found: Digest) -> None:
