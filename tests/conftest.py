@@ -22,6 +22,7 @@ FAULTS = Path(__file__).parent / "faults"
 
 QUICK = (
     "test_*",
+    "project/test_*",
     *("api/test_conditions", "api/test_errors", "api/test_manifests", "api/test_manifest_tags", "api/test_mount"),
     *("api/test_ranges", "api/test_referrers", "api/test_tags", "api/test_uploads"),
 )

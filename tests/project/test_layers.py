@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "registry"
+PACKAGE = Path(__file__).parents[2] / "registry"
 
 # A module may import from lower rows, and from its own row where they are one package.
 LAYERS = [
