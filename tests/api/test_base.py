@@ -8,20 +8,9 @@ import pytest
 
 from registry.http.context import Row
 from registry.routes import ROUTES
-from tests.content import (
-    OCI_MANIFEST,
-    descriptor,
-    digest_of,
-    errors,
-    image,
-    push_blob,
-    push_image,
-    put_manifest,
-    random_blob,
-    start_upload,
-    with_digest,
-)
 from tests.server import Server, running
+from tests.speak.content import OCI_MANIFEST, descriptor, digest_of, image, random_blob
+from tests.speak.requests import errors, push_blob, push_image, put_manifest, start_upload, with_digest
 
 UNKNOWN = "sha256:" + "0" * 64
 CHANGES = [row for row in ROUTES if row.method not in ("GET", "HEAD")]

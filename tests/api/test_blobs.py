@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from tests.api.wire import wire
-from tests.content import digest_of, errors, push_blob, push_image, random_blob
 from tests.server import Server, running
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import errors, push_blob, push_image
 
 MALFORMED = ["sha256:abc", "sha256:" + "A" * 64, "sha256:" + "g" * 64, "sha256:" + "a" * 65, "sha512:" + "a" * 64, "x"]
 

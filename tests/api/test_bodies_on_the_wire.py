@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from registry.server.protocol import TAPPED_FROM
-from tests.api.wire import Answer, Wire, arrived, chunked, eventually, finish, head, wire
-from tests.content import digest_of, random_blob, start_upload, with_digest
+from tests.api.wire import Answer, Wire, chunked, eventually, head, wire
 from tests.server import Server, running
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import arrived, finish, start_upload, with_digest
 
 LARGE = 3_000_000
 SIZES = [TAPPED_FROM - 1, TAPPED_FROM, TAPPED_FROM + 1, LARGE]

@@ -9,8 +9,9 @@ import pytest
 
 from registry.routes import ROUTES
 from tests.api.raw_http import request, send
-from tests.content import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, digest_of, errors, image, put_manifest, start_upload
 from tests.server import Server
+from tests.speak.content import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, digest_of, image
+from tests.speak.requests import errors, put_manifest, start_upload
 
 CODES = {
     "BLOB_UNKNOWN", "BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN", "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN",

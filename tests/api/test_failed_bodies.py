@@ -11,9 +11,10 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from tests.api.wire import Wire, arrived, chunked, eventually, finish, head
-from tests.content import OCI_MANIFEST, digest_of, image, push_blob, random_blob, start_upload, with_digest
+from tests.api.wire import Wire, chunked, eventually, head
 from tests.server import Server, running
+from tests.speak.content import OCI_MANIFEST, digest_of, image, random_blob
+from tests.speak.requests import arrived, finish, push_blob, start_upload, with_digest
 
 KIB = 1024
 SIZES = [0, 1, 16 * KIB - 1, 16 * KIB, 16 * KIB + 1, 128 * KIB - 1, 128 * KIB, 128 * KIB + 1, 300_000, 1024 * KIB + 1]

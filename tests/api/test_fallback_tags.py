@@ -9,17 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.content import (
-    DOCKER_LIST,
-    OCI_INDEX,
-    OCI_MANIFEST,
-    descriptor,
-    digest_of,
-    image,
-    index,
-    put_manifest,
-)
 from tests.server import Server, running
+from tests.speak.content import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image, index
+from tests.speak.requests import put_manifest
 
 SUBJECT = descriptor(image(), OCI_MANIFEST)
 TAG = SUBJECT["digest"].replace(":", "-")

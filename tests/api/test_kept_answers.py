@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.content import image, push_blob, push_image, put_manifest
 from tests.server import Server, running
+from tests.speak.content import image
+from tests.speak.requests import push_blob, push_image, put_manifest
 
 ALIKE = 40
 """Requests after which an answer is kept, and some more."""

@@ -13,19 +13,9 @@ import httpx
 import pytest
 
 from tests.api.test_fallback_tags import SUBJECT, TAG, attach, entry, keep, kept, listing, referrer
-from tests.content import (
-    DOCKER_LIST,
-    LAYER,
-    OCI_INDEX,
-    OCI_MANIFEST,
-    descriptor,
-    digest_of,
-    image,
-    index,
-    push_blob,
-    put_manifest,
-)
 from tests.server import Server, running
+from tests.speak.content import DOCKER_LIST, LAYER, OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image, index
+from tests.speak.requests import push_blob, put_manifest
 
 A, E = 1, 2
 

@@ -11,8 +11,9 @@ import pytest
 
 from registry.http.clients import NEEDS_HOST
 from tests.api.test_locations import PUBLIC, below, content_locations, upload_locations
-from tests.content import DOCKER_MANIFEST, digest_of, push_image, random_blob
 from tests.server import Server, running
+from tests.speak.content import DOCKER_MANIFEST, digest_of, random_blob
+from tests.speak.requests import push_image
 
 OLLAMA = "ollama/0.17.4 (amd64 linux) Go/go1.24.1"
 PART = 700

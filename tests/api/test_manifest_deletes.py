@@ -6,20 +6,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.content import (
-    OCI_INDEX,
-    OCI_MANIFEST,
-    descriptor,
-    digest_of,
-    errors,
-    image,
-    index,
-    push_blob,
-    push_image,
-    put_manifest,
-    start_upload,
-)
 from tests.server import Server, running
+from tests.speak.content import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image, index
+from tests.speak.requests import errors, push_blob, push_image, put_manifest, start_upload
 
 UNKNOWN = "sha256:" + "0" * 64
 

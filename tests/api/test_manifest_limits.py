@@ -7,21 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.content import (
-    LAYER,
-    OCI_INDEX,
-    OCI_MANIFEST,
-    descriptor,
-    digest_of,
-    errors,
-    image,
-    index,
-    push_blob,
-    push_image,
-    put_manifest,
-    random_blob,
-)
 from tests.server import running
+from tests.speak.content import LAYER, OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image, index, random_blob
+from tests.speak.requests import errors, push_blob, push_image, put_manifest
 
 LIMIT = 4 << 20
 NONDISTRIBUTABLE = [

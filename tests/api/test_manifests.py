@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.content import (
+from tests.server import Server
+from tests.speak.content import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
     EMPTY,
@@ -16,15 +17,11 @@ from tests.content import (
     OCI_MANIFEST,
     descriptor,
     digest_of,
-    errors,
     image,
     index,
-    push_blob,
-    push_image,
-    put_manifest,
     random_blob,
 )
-from tests.server import Server
+from tests.speak.requests import errors, push_blob, push_image, put_manifest
 
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
 UNKNOWN = "sha256:" + "0" * 64

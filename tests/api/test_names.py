@@ -4,8 +4,9 @@ import httpx
 import pytest
 
 from tests.api.raw_http import request
-from tests.content import OCI_MANIFEST, digest_of, errors, image, push_blob, push_image, put_manifest, random_blob
 from tests.server import Server
+from tests.speak.content import OCI_MANIFEST, digest_of, image, random_blob
+from tests.speak.requests import errors, push_blob, push_image, put_manifest
 
 DIGEST = "sha256:" + "0" * 64
 ENDPOINTS = [

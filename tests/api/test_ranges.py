@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from tests.api.wire import wire
-from tests.content import digest_of, errors, push_blob, random_blob
 from tests.server import Server
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import errors, push_blob
 
 SIZE = 1000
 PART = re.compile(rb"content-type: application/octet-stream\r\ncontent-range: bytes (\d+)-(\d+)/(\d+)\r\n\r\n", re.I)

@@ -7,9 +7,10 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from tests.api.wire import arrived, chunked, eventually, finish, head, wire
-from tests.content import digest_of, errors, random_blob, start_at, with_digest
+from tests.api.wire import chunked, eventually, head, wire
 from tests.server import Server
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import arrived, errors, finish, start_at, with_digest
 
 SIZES = [(1, 1), (40, 16 * 1024), (20_000, 20_000), (300_000, 5), (1_100_000, 300_000)]
 """Bytes of a first and of a second chunk: in the session's row, across its bound, in storage, read by a thread."""

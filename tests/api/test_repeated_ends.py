@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.content import digest_of, errors, push_blob, random_blob, start_upload, with_digest
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import errors, push_blob, start_upload, with_digest
 
 
 @pytest.mark.spec("UPLOAD-61")

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.api.wire import arrived, head, wire
-from tests.content import digest_of, errors, push_blob, random_blob, start_upload, with_digest
+from tests.api.wire import head, wire
 from tests.server import Server
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import arrived, errors, push_blob, start_upload, with_digest
 
 ALGORITHMS = ["sha256", "sha512"]
 NOT_DIGESTS = ["", "sha256:", "sha256:abc", "sha256:" + "A" * 64, "sha256" + "a" * 64, "blake3:" + "a" * 64, "latest"]

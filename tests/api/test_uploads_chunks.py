@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.api.wire import arrived, chunked, finish, head, wire
-from tests.content import digest_of, errors, random_blob, start_at, start_upload, with_digest
+from tests.api.wire import chunked, head, wire
 from tests.server import Server
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import arrived, errors, finish, start_at, start_upload, with_digest
 
 
 def span(first: int, chunk: bytes) -> dict[str, str]:

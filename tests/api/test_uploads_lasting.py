@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from tests.api.wire import eventually, head, wire
-from tests.content import digest_of, errors, push_blob, random_blob, start_upload, with_digest
 from tests.server import Server, running
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import errors, push_blob, start_upload, with_digest
 
 
 def read_so_far(server: Server) -> int:

@@ -6,9 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.wire import arrived, chunked, eventually, finish, head, wire
-from tests.content import digest_of, random_blob, start_upload, with_digest
+from tests.api.wire import chunked, eventually, head, wire
 from tests.server import Server, running
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import arrived, finish, start_upload, with_digest
 
 BIG = 3_000_000
 """More than is in the buffers on the way: most of it has to be read while it comes."""

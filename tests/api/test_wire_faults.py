@@ -10,9 +10,10 @@ from email.utils import parsedate_to_datetime
 import httpx
 import pytest
 
-from tests.api.wire import Answer, Wire, arrived, chunked, finish, head, wire
-from tests.content import OCI_MANIFEST, digest_of, image, push_blob, push_image, random_blob, start_upload, with_digest
+from tests.api.wire import Answer, Wire, chunked, head, wire
 from tests.server import Server
+from tests.speak.content import OCI_MANIFEST, digest_of, image, random_blob
+from tests.speak.requests import arrived, finish, push_blob, push_image, start_upload, with_digest
 
 BLANKS = [("", " "), ("", "\t"), ("", "  \t "), (" ", ""), ("\t", ""), (" \t ", "\t \t")]
 """What may stand before and behind a value (RFC 9110 section 5.5) without being a part of it."""

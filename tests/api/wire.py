@@ -8,10 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import httpx
-
-from tests.content import digest_of, with_digest
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -106,15 +102,6 @@ def chunked(*pieces: bytes) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (*pieces, b""))
 
 
-def arrived(http: httpx.Client, location: str) -> int:
-    """How many bytes of the session count, as its status says."""
-    answer = http.get(location)
-    assert answer.status_code == 204, answer.text
-    first, _, last = answer.headers["range"].partition("-")
-    assert first == "0"
-    return int(last) + 1
-
-
 def eventually(check: Callable[[], bool], timeout: float = 10) -> bool:
     """Whether it comes to be true in time."""
     deadline = time.monotonic() + timeout
@@ -123,10 +110,3 @@ def eventually(check: Callable[[], bool], timeout: float = 10) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-def finish(http: httpx.Client, location: str, whole: bytes, rest: bytes = b"") -> None:
-    """Close the session with `rest` and see that the blob is `whole`."""
-    answer = http.put(with_digest(location, digest_of(whole)), content=rest)
-    assert answer.status_code == 201, answer.text
-    assert http.get(answer.headers["location"]).content == whole

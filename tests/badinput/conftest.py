@@ -12,8 +12,9 @@ import pytest
 
 from tests.badinput.rules import all_obey
 from tests.badinput.wire import Reply, request, talk
-from tests.content import image, push_blob, put_manifest, random_blob
 from tests.server import Server, running
+from tests.speak.content import image, random_blob
+from tests.speak.requests import push_blob, put_manifest
 
 CANARY = "canary/image"
 PLAYGROUND = "fuzz"

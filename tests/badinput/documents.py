@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST
+from tests.speak.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST
 
 DIGEST = "sha256:" + "a" * 64
 

@@ -14,7 +14,7 @@ from tests.badinput.documents import UGLY, documents_like
 from tests.badinput.fuzz import fuzz
 from tests.badinput.rules import all_obey
 from tests.badinput.wire import request, talk
-from tests.content import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of, image
+from tests.speak.content import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of, image
 
 REPOSITORY = f"{PLAYGROUND}/bodies"
 TYPES = [None, OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST, "application/json", "", "é/é"]

@@ -13,7 +13,7 @@ from tests.badinput.documents import DIGEST
 from tests.badinput.fuzz import fuzz
 from tests.badinput.rules import all_obey
 from tests.badinput.wire import request, talk
-from tests.content import OCI_INDEX, digest_of, index
+from tests.speak.content import OCI_INDEX, digest_of, index
 
 REPOSITORY = f"{PLAYGROUND}/requests"
 CONTENT = b"some content" * 100

@@ -8,7 +8,7 @@ import pytest
 from tests.badinput.conftest import CANARY, Site
 from tests.badinput.rules import all_obey
 from tests.badinput.wire import HOST, PING, request, talk
-from tests.content import OCI_INDEX, digest_of, index
+from tests.speak.content import OCI_INDEX, digest_of, index
 
 POST = b"POST /v2/fuzz/blobs/uploads/ HTTP/1.1\r\n" + HOST
 GET = b"GET /v2/ HTTP/1.1\r\n" + HOST

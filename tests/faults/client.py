@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from tests.content import with_digest
+from tests.speak.requests import with_digest
 
 # The server has gone, or had gone before the request reached it.
 Gone = (http.client.HTTPException, OSError)

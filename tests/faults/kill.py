@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tests.content import CONFIG, LAYER, OCI_MANIFEST, with_digest
 from tests.faults.client import Answer, Client, Gone, sha256
 from tests.faults.model import Contents, Session, check, check_disk, check_listings, check_session
 from tests.server import Server
+from tests.speak.content import CONFIG, LAYER, OCI_MANIFEST
+from tests.speak.requests import with_digest
 
 CLIENTS = 4
 MOST_OPEN = 3

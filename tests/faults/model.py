@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tests.content import OCI_MANIFEST
 from tests.faults.client import Client, sha256
+from tests.speak.content import OCI_MANIFEST
 
 
 @dataclass

@@ -8,8 +8,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST, with_digest
 from tests.faults.soak_wire import Answer, Connection, Gone, sha256
+from tests.speak.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST
+from tests.speak.requests import with_digest
 
 MOST = 8
 """Images that a client keeps: it deletes one for each that it pushes beyond them."""

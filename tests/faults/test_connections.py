@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.api.wire import head
-from tests.content import image
 from tests.faults.client import Answer, Client, open_socket, read_all, sha256
 from tests.faults.held import MIB, as_much_as_goes, memory, open_narrow, pushed
 from tests.server import Server, running
+from tests.speak.content import image
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import with_digest
 from tests.faults.client import Answer, Client, sha256, soon
 from tests.faults.model import check_disk
 from tests.server import Server, running
+from tests.speak.requests import with_digest
 
 Push = Callable[[Client, str, bytes], Answer]
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import image, with_digest
 from tests.faults.client import Answer, Client, sha256
 from tests.faults.disks import PAGE, Disk, free, small_disk
 from tests.faults.model import Contents, check, check_disk, check_listings
 from tests.server import Server, running
+from tests.speak.content import image
+from tests.speak.requests import with_digest
 
 SPACE = 20 * 1024 * 1024
 

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.content import with_digest
 from tests.faults.client import Client, Slow, sha256
 from tests.faults.model import check_disk
 from tests.server import Server, running
+from tests.speak.requests import with_digest
 
 
 @pytest.fixture(scope="module")

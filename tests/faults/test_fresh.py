@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.content import image
 from tests.faults.client import Answer, Client, sha256
 from tests.faults.reader import UNTIL_KEPT, Reader
 from tests.server import Server, running
+from tests.speak.content import image
 
 ROUNDS = 100
 WORKERS = 2

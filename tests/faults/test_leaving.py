@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.api.wire import chunked, head
-from tests.content import image, with_digest
 from tests.faults.client import Client, open_socket, sha256
 from tests.faults.held import MIB, as_much_as_goes, pushed
 from tests.server import Server, running
+from tests.speak.content import image
+from tests.speak.requests import with_digest
 
 # Clients that leave
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.content import OCI_INDEX, OCI_MANIFEST, descriptor, image
 from tests.faults.client import Client, sha256
 from tests.server import Server
+from tests.speak.content import OCI_INDEX, OCI_MANIFEST, descriptor, image
 
 
 class Kept:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import image
 from tests.faults.client import Answer, Client, soon
 from tests.server import Server, running
+from tests.speak.content import image
 
 LOCKS = {
     "immediate": "BEGIN IMMEDIATE",

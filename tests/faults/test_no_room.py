@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import OCI_MANIFEST, descriptor, image, index
 from tests.faults.client import Client, sha256, soon
 from tests.faults.disks import Disk, small_disk
 from tests.server import Server, running
+from tests.speak.content import OCI_MANIFEST, descriptor, image, index
 
 SPACE = 20 * 1024 * 1024
 NAMES = 200

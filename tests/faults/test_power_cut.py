@@ -17,9 +17,9 @@ from registry.errors import Unavailable
 from registry.names import RepositoryName
 from registry.services import repositories
 from registry.settings.fields import load
-from tests.content import image
 from tests.faults.client import Client, sha256
 from tests.faults.syscalls import READS, RENAMES, SYNCS, WRITES, Call, Trace, traced
+from tests.speak.content import image
 
 CHUNK = 1_500_000
 

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import image, with_digest
 from tests.faults.client import Answer, Client, Slow, open_socket, read_all, sha256, soon
 from tests.faults.model import check_disk
 from tests.server import Server, running
+from tests.speak.content import image
+from tests.speak.requests import with_digest
 
 LARGE = 24 * 1024 * 1024
 """Bytes of an answer that sockets do not swallow whole."""

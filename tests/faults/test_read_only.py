@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import image
 from tests.faults.client import Client, sha256
 from tests.server import Server, running
+from tests.speak.content import image
 
 NAME = "frozen/app"
 SMALL, LARGE = b"small", b"large" * 50_000

@@ -9,10 +9,10 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from tests.api.wire import head
-from tests.content import OCI_INDEX, image, index
 from tests.faults.client import Client, open_socket, soon
 from tests.faults.held import MIB, as_much_as_goes, descriptors, memory, open_narrow, pushed
 from tests.server import Server, running
+from tests.speak.content import OCI_INDEX, image, index
 
 PATIENCE = 2
 """Seconds that the registry of these tests waits for a client: for its body, and for it to take an answer."""

@@ -5,10 +5,10 @@ import os
 import threading
 from collections.abc import Callable
 
-from tests.content import image
 from tests.faults.client import Answer, Client, sha256
 from tests.faults.crowd import Crowd, statuses
 from tests.server import Server
+from tests.speak.content import image
 
 
 class Readers:

@@ -5,9 +5,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.wire import arrived, head, wire
-from tests.content import digest_of, random_blob, start_upload, with_digest
+from tests.api.wire import head, wire
 from tests.server import running
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import arrived, start_upload, with_digest
 
 
 @pytest.mark.spec("UPLOAD-56", "UPLOAD-57")

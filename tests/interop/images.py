@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.content import CONFIG, OCI_INDEX, OCI_MANIFEST, digest_of
+from tests.speak.content import CONFIG, OCI_INDEX, OCI_MANIFEST, digest_of
 
 Files = dict[str, bytes]
 """Paths, relative, and what they contain."""

@@ -5,9 +5,9 @@ import json
 import os
 from collections.abc import Callable, Iterator
 
-from tests.content import CONFIG, OCI_MANIFEST, descriptor, image
 from tests.faults.client import sha256
 from tests.faults.reader import UNTIL_KEPT, Reader
+from tests.speak.content import CONFIG, OCI_MANIFEST, descriptor, image
 
 HotPath = Callable[[Reader], Iterator[None]]
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.content import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image, index, put_manifest
 from tests.server import Server, running
+from tests.speak.content import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image, index
+from tests.speak.requests import put_manifest
 
 TYPED = {"content-type": OCI_INDEX}
 
