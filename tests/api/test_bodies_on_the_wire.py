@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from registry.server.protocol import TAPPED_FROM
-from tests.api.wire import Answer, Wire, chunked, eventually, head, wire
+from tests.api.wire import Answer, Wire, chunked, head, wire
 from tests.server import Server, running
+from tests.soon import soon
 from tests.speak.content import digest_of, random_blob
 from tests.speak.requests import arrived, finish, start_upload, with_digest
 
@@ -311,7 +312,7 @@ def test_of_a_body_that_is_cut_off_what_came_counts(
     assert http.patch(location, content=whole[:before]).status_code == 202
     connection.send(head("PATCH", location, content_length=len(content)), content[:early])
     connection.close()
-    assert eventually(lambda: arrived(http, location) == before + early)
+    assert soon(lambda: arrived(http, location) == before + early)
     answer = http.patch(location, content=content[early:])
     assert answer.status_code == 202
     finish(http, location, whole)
@@ -327,7 +328,7 @@ def test_of_a_body_that_is_reset_no_wrong_byte_counts(
     connection.send(head("PATCH", location, content_length=len(content)), content[:half])
     time.sleep(PAUSE)
     reset(connection)
-    assert eventually(lambda: arrived(http, location) > 0)
+    assert soon(lambda: arrived(http, location) > 0)
     size = arrived(http, location)
     assert size <= half
     finish(http, location, content, content[size:])

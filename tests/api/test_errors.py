@@ -1,7 +1,6 @@
 """spec/base.md: every error has one form, and what is no request disturbs nobody."""
 
 import json
-import socket
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,6 +9,7 @@ import pytest
 from registry.routes import ROUTES
 from tests.api.raw_http import request, send
 from tests.server import Server
+from tests.speak.client import open_socket
 from tests.speak.content import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, digest_of, image
 from tests.speak.requests import errors, put_manifest, start_upload
 
@@ -177,14 +177,13 @@ def test_a_body_whose_chunks_are_garbage_is_stored_nowhere(server: Server, http:
 
 @pytest.mark.spec("BASE-25")
 def test_a_client_that_leaves_in_the_middle_disturbs_nobody(server: Server, http: httpx.Client, name: str) -> None:
-    place = urlsplit(server.url)
     for part in (
         b"",
         b"GE",
         b"GET /v2/ HTTP/1.1\r\nHos",
         b"PUT /v2/a/manifests/b HTTP/1.1\r\nContent-Length: 9\r\n\r\n{",
     ):
-        with socket.create_connection((str(place.hostname), place.port or 80)) as connection:
+        with open_socket(server.url) as connection:
             connection.sendall(part)
     assert http.get("/v2/").status_code == 200
     assert http.get("/v2/a/tags/list").status_code in (200, 404)

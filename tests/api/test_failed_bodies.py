@@ -11,8 +11,9 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from tests.api.wire import Wire, chunked, eventually, head
+from tests.api.wire import Wire, chunked, head
 from tests.server import Server, running
+from tests.soon import soon
 from tests.speak.content import OCI_MANIFEST, digest_of, image, random_blob
 from tests.speak.requests import arrived, finish, push_blob, start_upload, with_digest
 
@@ -175,7 +176,7 @@ def test_a_body_that_fails_in_a_session(
     for location, case in zip(locations, cases, strict=True):
         part = case.before + case.content + failure.more
         allowed = case.allowed(method, failure)
-        assert eventually(lambda location=location, allowed=allowed: arrived(http, location) in allowed, 3), (  # type: ignore[misc]
+        assert soon(lambda location=location, allowed=allowed: arrived(http, location) in allowed, 3), (  # type: ignore[misc]
             f"{case}: {arrived(http, location)} count"
         )
         assert http.get(f"/v2/{name}/blobs/{digest_of(part)}").status_code == 404
@@ -233,7 +234,7 @@ def test_what_came_before_a_failure_is_continued_again_and_again(
         failure = FAILURES["no last chunk, leaves"]
         attempt = Attempt(impatient.url, location, failure, "PATCH", whole[at : at + size], at)
         attempt.fail()
-        assert eventually(lambda at=at, size=size: arrived(http, location) == at + size)  # type: ignore[misc]
+        assert soon(lambda at=at, size=size: arrived(http, location) == at + size)  # type: ignore[misc]
     finish(http, http.get(location).headers["location"], whole, whole[arrived(http, location) :])
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import socket
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -12,6 +11,7 @@ import pytest
 from registry.http.clients import NEEDS_HOST
 from tests.api.test_locations import PUBLIC, below, content_locations, upload_locations
 from tests.server import Server, running
+from tests.speak.client import open_socket, read_all
 from tests.speak.content import DOCKER_MANIFEST, digest_of, random_blob
 from tests.speak.requests import push_image
 
@@ -168,13 +168,10 @@ def test_a_host_that_is_none_gets_into_no_location(host: str, plain: Server, nam
 
 @pytest.mark.spec("LOCATION-13")
 def test_without_a_host_there_is_a_path(plain: Server, name: str) -> None:
-    place = urlsplit(plain.url)
     request = f"POST /v2/{name}/blobs/uploads/ HTTP/1.0\r\nUser-Agent: {OLLAMA}\r\nContent-Length: 0\r\n\r\n"
-    with socket.create_connection((place.hostname, place.port), timeout=20) as connection:
+    with open_socket(plain.url) as connection:
         connection.sendall(request.encode())
-        answer = b""
-        while piece := connection.recv(65536):
-            answer += piece
+        answer = read_all(connection)
     assert f"\r\nlocation: /v2/{name}/blobs/uploads/".encode() in answer
 
 

@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from tests.api.wire import chunked, eventually, head, wire
+from tests.api.wire import chunked, head, wire
 from tests.server import Server
+from tests.soon import soon
 from tests.speak.content import digest_of, random_blob
 from tests.speak.requests import arrived, errors, finish, start_at, with_digest
 
@@ -191,7 +192,7 @@ def test_a_chunk_that_was_cut_off_and_is_sent_again_whole(
             )
         else:
             connection.send(head("PATCH", start, content_length=len(content)), content[:part])
-    assert eventually(lambda: arrived(http, start) == part, 5), "what came does not count"
+    assert soon(lambda: arrived(http, start) == part, 5), "what came does not count"
     answer = http.patch(start, content=content)
     refused_as_repeated(http, answer, part)
     newest = patched(http, str(answer.url.join(answer.headers["location"])), content[part:])

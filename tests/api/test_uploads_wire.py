@@ -6,8 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.wire import chunked, eventually, head, wire
+from tests.api.wire import chunked, head, wire
 from tests.server import Server, running
+from tests.soon import soon
 from tests.speak.content import digest_of, random_blob
 from tests.speak.requests import arrived, finish, start_upload, with_digest
 
@@ -27,7 +28,7 @@ def test_of_a_patch_that_is_cut_off_what_came_counts(
     place = {"content_range": f"{before}-{len(content) - 1}"} if placed else {}
     with wire(server.url) as connection:
         connection.send(head("PATCH", location, content_length=2 * BIG, **place), content[before : before + BIG])
-    assert eventually(lambda: arrived(http, location) > before)
+    assert soon(lambda: arrived(http, location) > before)
     size = arrived(http, location)
     assert before + BIG // 2 < size <= before + BIG
     rest = content[size:]
@@ -43,7 +44,7 @@ def test_of_a_stream_that_is_cut_off_what_came_counts(server: Server, http: http
     with wire(server.url) as connection:
         connection.send(head("PATCH", location, transfer_encoding="chunked"))
         connection.send(chunked(content[:BIG], content[BIG:])[: BIG + 1000])
-    assert eventually(lambda: arrived(http, location) > 0)
+    assert soon(lambda: arrived(http, location) > 0)
     size = arrived(http, location)
     assert BIG // 2 < size <= BIG + 1000
     finish(http, location, content, content[size:])
@@ -57,7 +58,7 @@ def test_a_patch_may_be_cut_off_time_and_again(server: Server, http: httpx.Clien
         size = arrived(http, location)
         with wire(server.url) as connection:
             connection.send(head("PATCH", location, content_length=len(content) - size), content[size : size + 70_000])
-        assert eventually(lambda size=size: arrived(http, location) > size)  # type: ignore[misc]
+        assert soon(lambda size=size: arrived(http, location) > size)  # type: ignore[misc]
     finish(http, location, content, content[arrived(http, location) :])
 
 
@@ -75,7 +76,7 @@ def test_of_a_put_that_is_cut_off_what_came_counts(
     with wire(server.url) as connection:
         url = with_digest(location, digest_of(content[:-1]))
         connection.send(head("PUT", url, content_length=size, **place), content[before:-1])
-    assert eventually(lambda: arrived(http, location) == len(content) - 1)
+    assert soon(lambda: arrived(http, location) == len(content) - 1)
     assert http.head(f"/v2/{name}/blobs/{digest_of(content[:-1])}").status_code == 404
     finish(http, location, content, content[-1:])
 
@@ -92,7 +93,7 @@ def test_a_put_that_is_cut_off_leaves_the_session_open(
         url = with_digest(location, digest_of(content))
         connection.send(head("PUT", url, content_length=length), content[before : before + length // 2])
     if length > 2000:
-        assert eventually(lambda: arrived(http, location) > before)
+        assert soon(lambda: arrived(http, location) > before)
     size = arrived(http, location)
     assert before <= size <= before + length // 2
     assert http.head(f"/v2/{name}/blobs/{digest_of(content)}").status_code == 404

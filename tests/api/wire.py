@@ -2,8 +2,7 @@
 
 import re
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -100,13 +99,3 @@ def head(method: str, target: str, **headers: str | int) -> bytes:
 def chunked(*pieces: bytes) -> bytes:
     """A body in chunked transfer coding, one chunk for each piece."""
     return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (*pieces, b""))
-
-
-def eventually(check: Callable[[], bool], timeout: float = 10) -> bool:
-    """Whether it comes to be true in time."""
-    deadline = time.monotonic() + timeout
-    while not check():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

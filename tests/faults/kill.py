@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tests.faults.client import Answer, Client, Gone, sha256
 from tests.faults.model import Contents, Session, check, check_disk, check_listings, check_session
 from tests.server import Server
-from tests.speak.content import CONFIG, LAYER, OCI_MANIFEST
+from tests.speak.answer import Answer
+from tests.speak.client import Client, Gone
+from tests.speak.content import CONFIG, LAYER, OCI_MANIFEST, digest_of
 from tests.speak.requests import with_digest
 
 CLIENTS = 4
@@ -115,7 +116,7 @@ class Pusher:
     def _finish(self, session: Session) -> None:
         rest = session.content[session.arrived :]
         session.under_way, session.ending = len(rest), "finish"
-        key = session.name, sha256(session.content)
+        key = session.name, digest_of(session.content)
         self._send(
             "PUT",
             with_digest(session.path, key[1]),
@@ -130,7 +131,7 @@ class Pusher:
 
     def _push_at_once(self) -> None:
         content = self._content()
-        key = self._name(), sha256(content)
+        key = self._name(), digest_of(content)
         self._send(
             "POST",
             f"/v2/{key[0]}/blobs/uploads/?digest={key[1]}",
@@ -205,12 +206,12 @@ class Pusher:
             {
                 "schemaVersion": 2,
                 "mediaType": OCI_MANIFEST,
-                "config": {"mediaType": CONFIG, "digest": sha256(b"{}"), "size": 2},
+                "config": {"mediaType": CONFIG, "digest": digest_of(b"{}"), "size": 2},
                 "layers": [{"mediaType": LAYER, "digest": digest, "size": size} for digest, size in layers],
                 "annotations": {"nonce": self._random.randbytes(8).hex()},
             }
         ).encode()
-        return sha256(body), body
+        return digest_of(body), body
 
     def _put(self, path: str, name: str, digest: str, body: bytes, tags: list[str]) -> None:
         def change(contents: Contents) -> None:
@@ -251,10 +252,10 @@ class Pusher:
             raise self.failure
         self.acknowledged, self.pending = check(client, self.acknowledged, self.pending), None
         for session in self.open:
-            key = session.name, sha256(session.content)
+            key = session.name, digest_of(session.content)
             content = check_session(client, session, stop_here=self._random.random() < 0.5)
             if content is not None:
-                self.acknowledged.blobs[session.name, sha256(content)] = content
+                self.acknowledged.blobs[session.name, digest_of(content)] = content
             elif session.ending == "finish":
                 assert key in self.acknowledged.blobs, f"a finished upload has left no blob: {key}"
         self.open.clear()

@@ -18,8 +18,9 @@ from registry.database.sqlite import UnsyncedSqlite
 from registry.names import RepositoryName
 from registry.services.uploads import rows
 from registry.settings.fields import load
-from tests.faults.client import Client, soon
 from tests.server import running
+from tests.soon import soon
+from tests.speak.client import Client
 from tests.speak.content import image
 
 BOUND = 64 * 1024 * 1024

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Client, Slow, sha256
 from tests.faults.kill import Rounds
 from tests.faults.model import check_disk
 from tests.server import Server, running
+from tests.speak.client import Client, Slow
+from tests.speak.content import digest_of
 
 
 def seed() -> str:
@@ -53,7 +54,7 @@ def test_what_was_never_acknowledged_is_no_part_of_the_blob(rest: bytes, data: P
             status = client.get(path)
             assert (status.status, status.offset) == (204, len(first))
             assert client.finish(path, first + rest, rest).status == 201
-            assert client.get(f"/v2/kill/tail/blobs/{sha256(first + rest)}").body == first + rest
+            assert client.get(f"/v2/kill/tail/blobs/{digest_of(first + rest)}").body == first + rest
         check_disk(data, hashed=True)
     finally:
         server.kill()
@@ -110,7 +111,7 @@ def test_the_other_worker_goes_on_when_one_is_killed(data: Path) -> None:
             assert answer.status == 201, answer
             assert time.monotonic() - started < 3, "the session waited for a process that is dead"
         with Client(server.url) as client:
-            assert client.get(f"/v2/kill/worker/blobs/{sha256(content)}").body == content
+            assert client.get(f"/v2/kill/worker/blobs/{digest_of(content)}").body == content
         deadline = time.monotonic() + 10
         while not (len(server.workers()) == 2 and victim not in server.workers()):
             assert time.monotonic() < deadline, "the worker was not replaced"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.api.wire import chunked, head
-from tests.faults.client import Client, open_socket, sha256
 from tests.faults.held import MIB, as_much_as_goes, pushed
 from tests.server import Server, running
-from tests.speak.content import image
+from tests.speak.client import Client, open_socket
+from tests.speak.content import digest_of, image
 from tests.speak.requests import with_digest
 
 # Clients that leave
@@ -77,7 +77,7 @@ def test_what_came_before_sigterm_counts(size: int, method: str, coded: bool, da
     try:
         with Client(server.url) as client:
             path = client.start("term/app")
-        target = path if method == "PATCH" else with_digest(path, sha256(content))
+        target = path if method == "PATCH" else with_digest(path, digest_of(content))
         with open_socket(server.url) as sending:
             if coded:
                 opening = head(method, target, transfer_encoding="chunked")
@@ -95,6 +95,6 @@ def test_what_came_before_sigterm_counts(size: int, method: str, coded: bool, da
             assert status.status == 204
             assert status.offset in ({size} if method == "PATCH" else {0, size})
             assert client.finish(status.location, content, content[status.offset :]).status == 201
-            assert client.get(f"/v2/term/app/blobs/{sha256(content)}").body == content
+            assert client.get(f"/v2/term/app/blobs/{digest_of(content)}").body == content
     finally:
         server.kill()

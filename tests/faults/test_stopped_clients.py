@@ -9,9 +9,10 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from tests.api.wire import head
-from tests.faults.client import Client, open_socket, soon
-from tests.faults.held import MIB, as_much_as_goes, descriptors, memory, open_narrow, pushed
+from tests.faults.held import MIB, as_much_as_goes, descriptors, memory, pushed
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.client import Client, open_socket
 from tests.speak.content import OCI_INDEX, image, index
 
 PATIENCE = 2
@@ -76,7 +77,7 @@ def test_who_stops_reading_is_let_go(what: str, impatient: Server) -> None:
     """After `--send-timeout` without a byte taken: what was on its way does not come any more."""
     with Client(impatient.url) as client:
         request, size = asked_for(what, client)
-    with open_narrow(impatient) as stopped:
+    with open_socket(impatient.url, narrow=True) as stopped:
         as_much_as_goes(stopped, request)
         time.sleep(PATIENCE * 2)
         assert received(stopped) < size, "the connection is held for ever"
@@ -99,7 +100,7 @@ def test_an_answer_that_was_cut_is_logged_as_one(way: str, what: str, impatient:
 
         time.sleep(0.5)  # lines are written a moment later
         before = len(lines())
-        with open_narrow(impatient) as stopped:
+        with open_socket(impatient.url, narrow=True) as stopped:
             stopped.sendall(opening)
             stopped.recv(1000)
             if way == "stops":
@@ -116,7 +117,7 @@ def test_who_reads_slowly_has_everything(what: str, impatient: Server) -> None:
     """It is taking nothing that ends a connection, not taking little."""
     with Client(impatient.url) as client:
         request, size = asked_for(what, client)
-    with open_narrow(impatient) as slow:
+    with open_socket(impatient.url, narrow=True) as slow:
         slow.sendall(request)
         found = 0
         for _ in range(PATIENCE * 8):
@@ -137,7 +138,7 @@ def test_those_who_stop_reading_give_their_memory_back(impatient: Server) -> Non
         before, open_before = memory(impatient), descriptors(impatient)
         with ExitStack() as stack:
             for _ in range(40):
-                stopped = stack.enter_context(open_narrow(impatient))
+                stopped = stack.enter_context(open_socket(impatient.url, narrow=True))
                 stopped.sendall(head("GET", path))
             assert soon(lambda: descriptors(impatient) <= open_before, PATIENCE * 10), "they are held for ever"
             assert memory(impatient) - before < 40 * MIB

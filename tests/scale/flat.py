@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.client import open_socket
 from tests.scale.fill import (
     APP,
     AWAITED,
@@ -32,6 +31,7 @@ from tests.scale.fill import (
     tag,
 )
 from tests.server import Server, running
+from tests.speak.client import open_socket
 from tests.speak.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST, descriptor, digest_of
 
 ALMOST_EMPTY = 200
