@@ -11,11 +11,11 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from tests.api.wire import Wire, chunked, head
 from tests.server import Server, running
 from tests.soon import soon
 from tests.speak.content import OCI_MANIFEST, digest_of, image, random_blob
 from tests.speak.requests import arrived, finish, push_blob, start_upload, with_digest
+from tests.speak.wire import Wire, chunked, head
 
 KIB = 1024
 SIZES = [0, 1, 16 * KIB - 1, 16 * KIB, 16 * KIB + 1, 128 * KIB - 1, 128 * KIB, 128 * KIB + 1, 300_000, 1024 * KIB + 1]
@@ -110,7 +110,7 @@ class Attempt:
         if self.failure.status:
             answer = self.wire.answer()
             assert answer.status == self.failure.status, (case, answer)
-            assert answer.header("connection") == "close"
+            assert answer.headers.get("connection") == "close"
             assert self.wire.closed()
         self.wire.close()
 

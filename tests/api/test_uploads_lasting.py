@@ -6,11 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.wire import head, wire
 from tests.server import Server, running
 from tests.soon import soon
 from tests.speak.content import digest_of, random_blob
 from tests.speak.requests import errors, push_blob, start_upload, with_digest
+from tests.speak.wire import Wire, head
 
 
 def read_so_far(server: Server) -> int:
@@ -99,7 +99,7 @@ def test_pushes_that_come_to_nothing_leave_no_bytes_behind(data: Path) -> None:
         assert http.post(f"/v2/team/app/blobs/uploads/?digest={wrong}", content=content).status_code == 400
         assert http.put(with_digest(start_upload(http, "team/app"), wrong), content=content).status_code == 400
         assert list(uploads.iterdir()) == []
-        with wire(server.url) as connection:
+        with Wire(server.url) as connection:
             url = f"/v2/team/app/blobs/uploads/?digest={digest_of(content)}"
             connection.send(head("POST", url, content_length=len(content)), content[:2_500_000])
             assert soon(lambda: list(uploads.iterdir()) != [])

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.wire import head
 from tests.faults.held import MIB, as_much_as_goes, memory, pushed
 from tests.server import Server, running
 from tests.speak.answer import Answer
 from tests.speak.client import Client, open_socket, read_all
 from tests.speak.content import digest_of, image
+from tests.speak.wire import head
 
 
 @pytest.fixture(scope="module")

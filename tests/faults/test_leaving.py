@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.wire import chunked, head
 from tests.faults.held import MIB, as_much_as_goes, pushed
 from tests.server import Server, running
 from tests.speak.client import Client, open_socket
 from tests.speak.content import digest_of, image
 from tests.speak.requests import with_digest
+from tests.speak.wire import chunked, head
 
 # Clients that leave
 

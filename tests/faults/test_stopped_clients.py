@@ -8,12 +8,12 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from tests.api.wire import head
 from tests.faults.held import MIB, as_much_as_goes, descriptors, memory, pushed
 from tests.server import Server, running
 from tests.soon import soon
 from tests.speak.client import Client, open_socket
 from tests.speak.content import OCI_INDEX, image, index
+from tests.speak.wire import head
 
 PATIENCE = 2
 """Seconds that the registry of these tests waits for a client: for its body, and for it to take an answer."""
