@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from tests.faults.soak_wire import Connection, Gone, head, held, raw, receive, reset, send
+from tests.speak.many import Connection, Gone, held, raw, receive, reset, send
+from tests.speak.wire import head
 
 HELD = 100.0
 """Seconds after which a connection that takes nothing must have been let go of: a minute is the default."""

@@ -8,8 +8,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.faults.soak_wire import Answer, Connection, Gone, sha256
-from tests.speak.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST
+from tests.speak.answer import Answer
+from tests.speak.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST, digest_of
+from tests.speak.many import Connection, Gone
 from tests.speak.requests import with_digest
 
 MOST = 8
@@ -126,7 +127,7 @@ class Pusher:
         """Find out what became of the requests that nobody answered."""
         for place, allowed in list(self._doubtful.items()):
             answer = await self._ask("GET", place)
-            found = "" if answer.status == 404 else sha256(answer.body)
+            found = "" if answer.status == 404 else digest_of(answer.body)
             if found not in allowed:
                 self._seen.lost.append(f"{place}: {answer.status}, {found} where {allowed} was pushed")
             self._set(place, found)
@@ -134,7 +135,7 @@ class Pusher:
 
     async def _read(self, path: str, into: list[float] | None = None) -> None:
         answer = await self._ask("GET", path, into=into)
-        if answer.status != 200 or sha256(answer.body) != self.content[path]:
+        if answer.status != 200 or digest_of(answer.body) != self.content[path]:
             self._seen.lost.append(f"{path}: {answer.status}, {len(answer.body)} bytes, not {self.content[path]}")
             del self.content[path]
 
@@ -142,7 +143,7 @@ class Pusher:
 
     async def _blob(self, content: bytes) -> str:
         """Push it in one of the usual ways; its digest."""
-        digest = sha256(content)
+        digest = digest_of(content)
         place = f"/v2/{self._name}/blobs/{digest}"
         way = self._chance.choice(["at once", "whole", "chunks", "stream"])
         if way == "at once":
@@ -182,7 +183,7 @@ class Pusher:
                 **more,
             }
         ).encode()
-        digest = sha256(body)
+        digest = digest_of(body)
         base = f"/v2/{self._name}/manifests/"
         await self._change(
             "PUT", base + tag, base + tag, digest, f"Content-Type: {OCI_MANIFEST}", body=[body], small=True

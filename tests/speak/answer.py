@@ -1,6 +1,7 @@
 """An answer as it came, whoever asked."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -59,3 +60,11 @@ class Answer(NamedTuple):
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+def parse_head(head: bytes) -> tuple[int, Headers]:
+    """The status and the headers, of the bytes before the empty line. Fails for what is no answer."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    match = re.fullmatch(r"HTTP/1\.1 ([1-5][0-9]{2}) [^\r\n]*", first)
+    assert match is not None, f"not a status line: {first[:200]!r}"
+    return int(match[1]), Headers((name, value) for name, _, value in (line.partition(":") for line in lines))

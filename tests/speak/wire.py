@@ -1,6 +1,5 @@
 """HTTP as bytes on a socket, for requests that no client library would send, and answers that must be exact."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from socket import SHUT_WR
 from typing import Self
 from urllib.parse import urlsplit
 
-from tests.speak.answer import Answer, Headers
+from tests.speak.answer import Answer, parse_head
 from tests.speak.client import open_socket
 
 PATIENCE = 8.0
@@ -77,11 +76,7 @@ def take(received: bytes, *, bodiless: bool = False) -> tuple[Answer, bytes] | N
     end = received.find(b"\r\n\r\n")
     if end < 0:
         return None
-    first, *lines = received[:end].decode("latin-1").split("\r\n")
-    match = re.fullmatch(r"HTTP/1\.1 ([1-5][0-9]{2}) [^\r\n]*", first)
-    assert match is not None, f"not a status line: {first[:200]!r}"
-    status = int(match[1])
-    headers = Headers((name, value) for name, _, value in (line.partition(":") for line in lines))
+    status, headers = parse_head(received[:end])
     without = status < 200 or status in (204, 304)
     assert without or "content-length" in headers, f"an answer of unknown length: {headers}"
     length = 0 if without or bodiless else int(headers["content-length"])
