@@ -10,10 +10,10 @@ import pytest
 from hypothesis import strategies as st
 
 from tests.badinput.conftest import PLAYGROUND, Site
-from tests.badinput.documents import UGLY, documents_like
 from tests.badinput.fuzz import fuzz
 from tests.badinput.rules import all_obey
 from tests.speak.content import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of, image
+from tests.speak.ugly import UGLY, documents_like
 from tests.speak.wire import request, talk
 
 REPOSITORY = f"{PLAYGROUND}/bodies"

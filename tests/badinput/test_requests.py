@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from registry.http.context import Row
 from registry.routes import ROUTES
 from tests.badinput.conftest import CANARY, PLAYGROUND, Site
-from tests.badinput.documents import DIGEST
 from tests.badinput.fuzz import fuzz
 from tests.badinput.rules import all_obey
 from tests.speak.content import OCI_INDEX, digest_of, index
+from tests.speak.ugly import DIGEST
 from tests.speak.wire import request, talk
 
 REPOSITORY = f"{PLAYGROUND}/requests"

@@ -1,7 +1,6 @@
 """Rounds of pushing, SIGKILL in the midst of it, and looking at what is left: `python -m tests.faults.kill`."""
 
 import argparse
-import json
 import random
 import tempfile
 import threading
@@ -14,7 +13,7 @@ from tests.faults.model import Contents, Session, check, check_disk, check_listi
 from tests.server import Server
 from tests.speak.answer import Answer
 from tests.speak.client import Client, Gone
-from tests.speak.content import CONFIG, LAYER, OCI_MANIFEST, digest_of
+from tests.speak.content import LAYER, OCI_MANIFEST, digest_of, image
 from tests.speak.requests import with_digest
 
 CLIENTS = 4
@@ -202,15 +201,10 @@ class Pusher:
             return key[1], self.acknowledged.manifests[key]
         held = [(digest, len(content)) for (at, digest), content in self.acknowledged.blobs.items() if at == name]
         layers = self._random.sample(held, min(2, len(held)))
-        body = json.dumps(
-            {
-                "schemaVersion": 2,
-                "mediaType": OCI_MANIFEST,
-                "config": {"mediaType": CONFIG, "digest": digest_of(b"{}"), "size": 2},
-                "layers": [{"mediaType": LAYER, "digest": digest, "size": size} for digest, size in layers],
-                "annotations": {"nonce": self._random.randbytes(8).hex()},
-            }
-        ).encode()
+        body = image(
+            layers=[{"mediaType": LAYER, "digest": digest, "size": size} for digest, size in layers],
+            annotations={"nonce": self._random.randbytes(8).hex()},
+        )
         return digest_of(body), body
 
     def _put(self, path: str, name: str, digest: str, body: bytes, tags: list[str]) -> None:

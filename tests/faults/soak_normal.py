@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.speak.answer import Answer
-from tests.speak.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST, digest_of
+from tests.speak.content import OCI_INDEX, OCI_MANIFEST, digest_of, image, index
 from tests.speak.many import Connection, Gone
 from tests.speak.requests import with_digest
 
@@ -171,18 +171,8 @@ class Pusher:
         fresh = self._chance.randbytes(self._chance.choice(sizes))
         layers = [fresh, self._chance.choice(self._layers)] if self._chance.random() < 0.3 else [fresh]
         digests = [await self._blob(layer) for layer in layers]
-        body = json.dumps(
-            {
-                "schemaVersion": 2,
-                "mediaType": OCI_MANIFEST,
-                "config": {"mediaType": CONFIG, "digest": await self._blob(b"{}"), "size": 2},
-                "layers": [
-                    {"mediaType": LAYER, "digest": digest, "size": len(layer)}
-                    for digest, layer in zip(digests, layers, strict=True)
-                ],
-                **more,
-            }
-        ).encode()
+        await self._blob(b"{}")
+        body = image(b"{}", layers, **more)
         digest = digest_of(body)
         base = f"/v2/{self._name}/manifests/"
         await self._change(
@@ -216,9 +206,8 @@ class Pusher:
         if digest not in {entry["digest"] for entry in json.loads(answer.body)["manifests"]}:
             self._seen.lost.append(f"{digest} is not among the referrers of {subject}")
         entry = {"mediaType": OCI_MANIFEST, "digest": digest, "size": own, "artifactType": "example/signature"}
-        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}
         path = f"/v2/{self._name}/manifests/{subject.replace(':', '-')}"
-        answer = await self._ask("PUT", path, f"Content-Type: {OCI_INDEX}", body=[json.dumps(index).encode()])
+        answer = await self._ask("PUT", path, f"Content-Type: {OCI_INDEX}", body=[index([entry])])
         if answer.status != 201 or (await self._ask("GET", path)).status != 200:
             self._seen.lost.append(f"{path}: {answer}")
 

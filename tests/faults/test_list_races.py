@@ -1,6 +1,5 @@
 """Attachers, detachers and readers of one list of referrers at once, at two workers: everything is right in the end."""
 
-import json
 import os
 import threading
 from collections.abc import Callable
@@ -11,7 +10,7 @@ import pytest
 
 from tests.server import Server
 from tests.speak.client import Client
-from tests.speak.content import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image
+from tests.speak.content import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image, index
 
 
 class Kept:
@@ -32,9 +31,8 @@ class Kept:
         return answer.json()["manifests"] if answer.status == 200 else []
 
     def write(self, client: Client, entries: list[dict[str, Any]]) -> None:
-        fields = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
         # No two alike: who deletes the list that it has replaced means none that was pushed since.
-        body = json.dumps(fields | {"annotations": {"nonce": os.urandom(8).hex()}}).encode()
+        body = index(entries, annotations={"nonce": os.urandom(8).hex()})
         headers = {"Content-Type": OCI_INDEX}
         assert client.request("PUT", f"{self.path}/{self.tag}", body, headers).status == 201
 

@@ -12,7 +12,7 @@ from tests.faults.held import MIB, as_much_as_goes, descriptors, memory, pushed
 from tests.server import Server, running
 from tests.soon import soon
 from tests.speak.client import Client, open_socket
-from tests.speak.content import OCI_INDEX, image, index
+from tests.speak.content import OCI_INDEX, image, index, of_size
 from tests.speak.wire import head
 
 PATIENCE = 2
@@ -28,8 +28,7 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def large_index(size: int = 4 * MIB - 1000) -> bytes:
-    empty = len(index([], annotations={"nonce": os.urandom(8).hex(), "filling": ""}))
-    return index([], annotations={"nonce": os.urandom(8).hex(), "filling": "x" * (size - empty)})
+    return of_size(size, index, nonce=os.urandom(8).hex())
 
 
 def received(connection: socket.socket) -> int:

@@ -9,7 +9,7 @@ from tests.faults.crowd import Crowd, statuses
 from tests.server import Server
 from tests.speak.answer import Answer
 from tests.speak.client import Client
-from tests.speak.content import digest_of, image
+from tests.speak.content import digest_of, image, index
 
 
 class Readers:
@@ -183,27 +183,19 @@ def test_a_manifest_is_deleted_while_it_is_pushed_with_tags(client: Client, crow
 def test_an_index_is_pushed_while_its_child_is_deleted(client: Client, crowd: Crowd) -> None:
     """Both succeed in either order; the index stays as it was pushed, and never becomes the child's tag."""
     child = image(annotations={"of": "child race"})
-    index = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.index.v1+json",
-            "manifests": [
-                {"mediaType": json.loads(child)["mediaType"], "digest": digest_of(child), "size": len(child)},
-            ],
-        }
-    ).encode()
+    body = index([child])
     for _ in range(20):
         assert client.put_manifest("race/child", digest_of(child), child).status == 201
         answers = crowd.at_once(
             [
                 lambda client: client.request("DELETE", f"/v2/race/child/manifests/{digest_of(child)}"),
-                lambda client: client.put_manifest("race/child", "index", index),
+                lambda client: client.put_manifest("race/child", "index", body),
             ]
         )
         assert [answer.status for answer in answers] == [202, 201]
-        assert client.get("/v2/race/child/manifests/index").body == index
+        assert client.get("/v2/race/child/manifests/index").body == body
         assert client.get(f"/v2/race/child/manifests/{digest_of(child)}").status == 404
-        assert client.request("DELETE", f"/v2/race/child/manifests/{digest_of(index)}").status == 202
+        assert client.request("DELETE", f"/v2/race/child/manifests/{digest_of(body)}").status == 202
 
 
 # Listings

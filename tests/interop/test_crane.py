@@ -6,9 +6,9 @@ import pytest
 
 from tests.interop.clients import Crane
 from tests.interop.conftest import Make
-from tests.interop.images import docker_archive_files, new_image, new_index, some_files, tar_of, write_layout
 from tests.interop.registry import Registry
 from tests.speak.content import OCI_INDEX, digest_of
+from tests.speak.images import docker_archive_files, new_image, new_index, some_files, tar_of, write_layout
 
 
 @pytest.fixture

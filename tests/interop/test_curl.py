@@ -10,9 +10,9 @@ import pytest
 
 from tests.interop.clients import Program
 from tests.interop.conftest import Make
-from tests.interop.images import MEGABYTE
 from tests.interop.registry import Registry
 from tests.speak.content import OCI_MANIFEST, digest_of, image, random_blob
+from tests.speak.images import MEGABYTE
 from tests.speak.requests import push_blob, with_digest
 
 UPGRADE = "--http2"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from tests.speak.client import UNTIL_KEPT, Client
-from tests.speak.content import CONFIG, OCI_MANIFEST, descriptor, digest_of, image
+from tests.speak.content import CONFIG, artifact, digest_of, image
 
 HotPath = Callable[[Client], Iterator[None]]
 
@@ -77,7 +77,7 @@ def read_again(method: str, path: str) -> HotPath:
 
 
 def referrers(client: Client) -> Iterator[None]:
-    referrer = image(os.urandom(8), subject=descriptor(MANIFEST, OCI_MANIFEST))
+    referrer = artifact(MANIFEST, os.urandom(8))
     assert client.put_manifest(REPOSITORY, digest_of(referrer), referrer).status == 201
     yield
     answer = client.read(f"/v2/{REPOSITORY}/referrers/{digest_of(MANIFEST)}")

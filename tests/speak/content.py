@@ -3,7 +3,10 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable, Sequence
 from typing import Any
+
+Descriptor = dict[str, Any]
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -22,23 +25,40 @@ def random_blob(size: int = 512) -> bytes:
     return os.urandom(size)
 
 
-def descriptor(content: bytes, media_type: str = LAYER, algorithm: str = "sha256", **more: Any) -> dict[str, Any]:
+def descriptor(content: bytes, media_type: str = LAYER, algorithm: str = "sha256", **more: Any) -> Descriptor:
     return {"mediaType": media_type, "digest": digest_of(content, algorithm), "size": len(content), **more}
 
 
-def image(config: bytes = b"{}", layers: list[bytes] | None = None, **more: Any) -> bytes:
-    """An image manifest."""
+def image(config: bytes = b"{}", layers: Sequence[bytes | Descriptor] = (), **more: Any) -> bytes:
+    """An image manifest; `more` are further fields. A layer that is no plain one is given as its descriptor."""
     fields = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
         "config": descriptor(config, CONFIG),
-        "layers": [descriptor(layer) for layer in layers or []],
+        "layers": [described(layer, LAYER) for layer in layers],
         **more,
     }
     return json.dumps(fields).encode()
 
 
-def index(manifests: list[bytes], **more: Any) -> bytes:
-    """An image index."""
-    entries = [descriptor(manifest, OCI_MANIFEST) for manifest in manifests]
+def index(manifests: Sequence[bytes | Descriptor] = (), **more: Any) -> bytes:
+    """An image index, or a list of referrers. What is listed is an image manifest, or given as its descriptor."""
+    entries = [described(manifest, OCI_MANIFEST) for manifest in manifests]
     return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries, **more}).encode()
+
+
+def artifact(subject: bytes, config: bytes = b"{}", **more: Any) -> bytes:
+    """A manifest that refers to another, an image's, as a signature does."""
+    return image(config, subject=descriptor(subject, OCI_MANIFEST), **more)
+
+
+def of_size(size: int, make: Callable[..., bytes] = image, **annotations: str) -> bytes:
+    """An image, or what `make` makes, of exactly so many bytes."""
+    without = len(make(annotations={**annotations, "filling": ""}))
+    body = make(annotations={**annotations, "filling": "x" * (size - without)})
+    assert len(body) == size
+    return body
+
+
+def described(content: bytes | Descriptor, media_type: str) -> Descriptor:
+    return descriptor(content, media_type) if isinstance(content, bytes) else content
