@@ -1,7 +1,6 @@
 """Clients that do not resolve a Location, and what they are given: `spec/locations.md`."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -12,7 +11,7 @@ from registry.http.clients import NEEDS_HOST
 from tests.api.test_locations import PUBLIC, below, content_locations, upload_locations
 from tests.server import Server, running
 from tests.speak.client import open_socket, read_all
-from tests.speak.content import DOCKER_MANIFEST, digest_of, random_blob
+from tests.speak.content import DOCKER_MANIFEST, descriptor, digest_of, image, random_blob
 from tests.speak.requests import push_image
 
 OLLAMA = "ollama/0.17.4 (amd64 linux) Go/go1.24.1"
@@ -85,14 +84,9 @@ class Ollama:
     def push(self, name: str, tag: str, layers: list[bytes]) -> bytes:
         for layer in layers:
             self.push_blob(name, layer)
-        entries = [
-            {"mediaType": "application/vnd.ollama.image.model", "digest": digest_of(layer), "size": len(layer)}
-            for layer in layers
-        ]
+        entries = [descriptor(layer, "application/vnd.ollama.image.model") for layer in layers]
         config = entries[0] | {"mediaType": "application/vnd.docker.container.image.v1+json"}
-        manifest = json.dumps(
-            {"schemaVersion": 2, "mediaType": DOCKER_MANIFEST, "config": config, "layers": entries[1:]}
-        ).encode()
+        manifest = image(config, entries[1:], mediaType=DOCKER_MANIFEST)
         answer = self.ask("PUT", f"{self.url}/v2/{name}/manifests/{tag}", manifest, content_type=DOCKER_MANIFEST)
         assert self.ask("GET", answer.headers["location"]).content == manifest
         return manifest

@@ -1,6 +1,5 @@
 """SIGKILL at any moment: what was acknowledged stays, what was not is there whole or not at all."""
 
-import hashlib
 import os
 import random
 import signal
@@ -63,7 +62,7 @@ def test_what_was_never_acknowledged_is_no_part_of_the_blob(rest: bytes, data: P
 def test_another_algorithm_does_not_hash_what_was_never_acknowledged(data: Path) -> None:
     """A digest that is named only at the end is that of the bytes that count."""
     first, lost = os.urandom(300_000), os.urandom(4 * 1024 * 1024)
-    digest = f"sha512:{hashlib.sha512(first).hexdigest()}"
+    digest = digest_of(first, "sha512")
     server = Server(data, "--workers", "1").start()
     try:
         with Client(server.url) as client:

@@ -29,12 +29,12 @@ def descriptor(content: bytes, media_type: str = LAYER, algorithm: str = "sha256
     return {"mediaType": media_type, "digest": digest_of(content, algorithm), "size": len(content), **more}
 
 
-def image(config: bytes = b"{}", layers: Sequence[bytes | Descriptor] = (), **more: Any) -> bytes:
-    """An image manifest; `more` are further fields. A layer that is no plain one is given as its descriptor."""
+def image(config: bytes | Descriptor = b"{}", layers: Sequence[bytes | Descriptor] = (), **more: Any) -> bytes:
+    """An image manifest; `more` are further fields. What has another media type is given as its descriptor."""
     fields = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
-        "config": descriptor(config, CONFIG),
+        "config": described(config, CONFIG),
         "layers": [described(layer, LAYER) for layer in layers],
         **more,
     }
