@@ -2,7 +2,6 @@
 
 import resource
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterator
 
@@ -13,6 +12,7 @@ from registry.server.protocol import TAPPED_FROM
 from tests.server import Server, running
 from tests.soon import soon
 from tests.speak.answer import Answer
+from tests.speak.client import reset_at_close
 from tests.speak.content import digest_of, random_blob
 from tests.speak.requests import arrived, finish, start_upload, with_digest
 from tests.speak.wire import Wire, chunked, head
@@ -298,7 +298,7 @@ def cramped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def reset(connection: Wire) -> None:
-    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_at_close(connection.socket)
     connection.close()
 
 

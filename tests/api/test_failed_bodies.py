@@ -2,7 +2,6 @@
 
 import os
 import socket
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,6 +12,7 @@ import pytest
 
 from tests.server import Server, running
 from tests.soon import soon
+from tests.speak.client import reset_at_close
 from tests.speak.content import OCI_MANIFEST, digest_of, image, random_blob
 from tests.speak.requests import arrived, finish, push_blob, start_upload, with_digest
 from tests.speak.wire import Wire, chunked, head
@@ -101,7 +101,7 @@ class Attempt:
         if self.failure.then == "half closes":
             connection.shutdown(socket.SHUT_WR)
         elif self.failure.then == "resets":
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset_at_close(connection)
         if self.failure.then in ("leaves", "resets"):
             connection.close()
 

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import socket
-import struct
 import time
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 
 from tests.faults.held import MIB, as_much_as_goes, pushed
 from tests.server import Server, running
-from tests.speak.client import Client, open_socket
+from tests.speak.client import Client, open_socket, reset_at_close
 from tests.speak.content import digest_of, image
 from tests.speak.requests import with_digest
 from tests.speak.wire import chunked, head
@@ -54,7 +52,7 @@ def test_who_leaves_with_requests_sent_ahead_is_no_failure(reset: bool, data: Pa
                 for pause in (0, 0.01):
                     with open_socket(server.url) as connection:
                         if reset:
-                            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                            reset_at_close(connection)
                         as_much_as_goes(connection, requests[: int(len(requests) * part)], 0.3)
                         time.sleep(pause)
         assert client.get("/v2/").status == 200

@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import struct
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
@@ -134,3 +135,8 @@ def read_all(reader: socket.socket) -> bytes:
     while piece := reader.recv(1 << 20):
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def reset_at_close(connection: socket.socket) -> None:
+    """Let what closes it next reset it, as a client does that dies."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -108,8 +107,3 @@ async def held(connection: socket.socket, longest: float) -> float:
             break
         await asyncio.sleep(0.5)
     return loop.time() - begun
-
-
-def reset(connection: socket.socket) -> None:
-    """What closes it next resets it."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
