@@ -8,20 +8,9 @@ import pytest
 
 from registry.http.row import Row
 from registry.routes import ROUTES
-from tests.content import (
-    OCI_MANIFEST,
-    descriptor,
-    digest_of,
-    errors,
-    image,
-    push_blob,
-    push_image,
-    put_manifest,
-    random_blob,
-    start_upload,
-    with_digest,
-)
 from tests.server import Server, running
+from tests.speak.content import OCI_MANIFEST, artifact, digest_of, image, random_blob
+from tests.speak.requests import errors, push_blob, push_image, put_manifest, start_upload, with_digest
 
 UNKNOWN = "sha256:" + "0" * 64
 CHANGES = [row for row in ROUTES if row.method not in ("GET", "HEAD")]
@@ -119,7 +108,7 @@ def test_locations_and_links_are_paths(http: httpx.Client, name: str) -> None:
 def filled(http: httpx.Client, name: str, path: str) -> str:
     """The path of an endpoint with something there to answer with."""
     manifest, digest = push_image(http, name, "v1")
-    put_manifest(http, name, "v2", image(subject=descriptor(manifest, OCI_MANIFEST)))
+    put_manifest(http, name, "v2", artifact(manifest))
     reference = digest
     if "/uploads/" in path:
         reference = start_upload(http, name).rsplit("/", 1)[1]

@@ -6,9 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.wire import wire
-from tests.content import digest_of, errors, push_blob, push_image, random_blob
 from tests.server import Server, running
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import errors, push_blob, push_image
+from tests.speak.wire import Wire
 
 MALFORMED = ["sha256:abc", "sha256:" + "A" * 64, "sha256:" + "g" * 64, "sha256:" + "a" * 65, "sha512:" + "a" * 64, "x"]
 
@@ -46,13 +47,13 @@ def test_a_blob_is_described(algorithm: str, method: str, http: httpx.Client, na
 @pytest.mark.parametrize("size", [0, 512, 2_000_000])
 def test_head_has_the_headers_of_get_and_no_body(size: int, server: Server, http: httpx.Client, name: str) -> None:
     url = f"/v2/{name}/blobs/{push_blob(http, name, random_blob(size))}"
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         connection.ask("HEAD", url)
         connection.ask("GET", url)
         head, get = connection.answer(bodiless=True), connection.answer()
     own = ("date", "x-request-id")
     assert head.status == get.status == 200
-    assert head.header("content-length") == str(size)
+    assert head.headers.get("content-length") == str(size)
     assert [pair for pair in head.headers if pair[0] not in own] == [pair for pair in get.headers if pair[0] not in own]
 
 
@@ -130,10 +131,10 @@ def test_the_blobs_of_an_image_are_pulled_after_the_image_is_gone(http: httpx.Cl
 def test_clients_that_leave_or_read_slowly_disturb_nobody(server: Server, http: httpx.Client, name: str) -> None:
     content = random_blob(16_000_000)
     url = f"/v2/{name}/blobs/{push_blob(http, name, content)}"
-    with wire(server.url) as slow:
+    with Wire(server.url) as slow:
         slow.ask("GET", url)
         for asked in ("bytes=1000-", "bytes=0-", "none=0"):
-            with wire(server.url) as leaving:
+            with Wire(server.url) as leaving:
                 leaving.ask("GET", url, range=asked)
                 leaving.socket.recv(1000)
         assert http.get(url, headers={"range": "bytes=5-9"}).content == content[5:10]
@@ -165,7 +166,7 @@ def test_a_blob_that_the_client_has_is_not_sent_again(form: str, http: httpx.Cli
 def test_the_condition_may_stand_on_several_lines(server: Server, http: httpx.Client, name: str) -> None:
     digest = push_blob(http, name, random_blob())
     lines = f'if-none-match: "x"\r\nif-none-match: "{digest}"\r\n'
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         connection.send(f"GET /v2/{name}/blobs/{digest} HTTP/1.1\r\nhost: x\r\n{lines}\r\n".encode())
         assert connection.answer().status == 304
 

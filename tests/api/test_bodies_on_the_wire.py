@@ -2,7 +2,6 @@
 
 import resource
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,9 +9,13 @@ import httpx
 import pytest
 
 from registry.server.protocol import TAPPED_FROM
-from tests.api.wire import Answer, Wire, arrived, chunked, eventually, finish, head, wire
-from tests.content import digest_of, random_blob, start_upload, with_digest
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.answer import Answer
+from tests.speak.client import reset_at_close
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import arrived, finish, start_upload, with_digest
+from tests.speak.wire import Wire, chunked, head
 
 LARGE = 3_000_000
 SIZES = [TAPPED_FROM - 1, TAPPED_FROM, TAPPED_FROM + 1, LARGE]
@@ -32,7 +35,7 @@ def content(request: pytest.FixtureRequest) -> bytes:
 
 @pytest.fixture
 def connection(server: Server) -> Iterator[Wire]:
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield connection
 
@@ -58,7 +61,7 @@ class Push:
     def check(self, answer: Answer) -> None:
         assert answer.status == (202 if self.method == "PATCH" else 201), answer
         if self.method == "PATCH":
-            assert answer.header("range") == f"0-{len(self._content) - 1}"
+            assert answer.headers.get("range") == f"0-{len(self._content) - 1}"
             finish(self._http, self._location, self._content)
         found = self._http.get(self._blob)
         assert found.status_code == 200
@@ -217,7 +220,7 @@ def test_bodies_one_behind_the_other(sizes: tuple[int, int], connection: Wire, h
     )
     answers = [connection.answer() for _ in range(4)]
     assert [answer.status for answer in answers] == [202, 202, 201, 200]
-    assert [answer.header("range") for answer in answers[:2]] == [
+    assert [answer.headers.get("range") for answer in answers[:2]] == [
         f"0-{len(first) - 1}",
         f"0-{len(first) + len(second) - 1}",
     ]
@@ -266,7 +269,7 @@ def test_a_refused_body_is_no_request(
 @pytest.mark.parametrize("method", METHODS)
 def test_a_body_that_is_refused_in_the_middle(method: str, pause: float, cramped: Server, name: str) -> None:
     """Its rest is passed over, wherever in it the refusal comes."""
-    with httpx.Client(base_url=cramped.url) as http, wire(cramped.url) as connection:
+    with httpx.Client(base_url=cramped.url) as http, Wire(cramped.url) as connection:
         location = start_upload(http, name)
         line = head("DELETE", location)
         body = line * (2 * LARGE // len(line))
@@ -278,7 +281,7 @@ def test_a_body_that_is_refused_in_the_middle(method: str, pause: float, cramped
         connection.send(body[LARGE:], head("GET", location))
         assert connection.answer().status == 507
         answer = connection.answer()
-        assert (answer.status, answer.header("range")) == (204, "0--1")
+        assert (answer.status, answer.headers.get("range")) == (204, "0--1")
         alive(connection, http)
 
 
@@ -295,7 +298,7 @@ def cramped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def reset(connection: Wire) -> None:
-    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_at_close(connection.socket)
     connection.close()
 
 
@@ -310,7 +313,7 @@ def test_of_a_body_that_is_cut_off_what_came_counts(
     assert http.patch(location, content=whole[:before]).status_code == 202
     connection.send(head("PATCH", location, content_length=len(content)), content[:early])
     connection.close()
-    assert eventually(lambda: arrived(http, location) == before + early)
+    assert soon(lambda: arrived(http, location) == before + early)
     answer = http.patch(location, content=content[early:])
     assert answer.status_code == 202
     finish(http, location, whole)
@@ -326,7 +329,7 @@ def test_of_a_body_that_is_reset_no_wrong_byte_counts(
     connection.send(head("PATCH", location, content_length=len(content)), content[:half])
     time.sleep(PAUSE)
     reset(connection)
-    assert eventually(lambda: arrived(http, location) > 0)
+    assert soon(lambda: arrived(http, location) > 0)
     size = arrived(http, location)
     assert size <= half
     finish(http, location, content, content[size:])

@@ -6,8 +6,9 @@ from itertools import chain
 import httpx
 import pytest
 
-from tests.content import errors, image, push_blob, push_image, put_manifest, random_blob, start_upload
 from tests.server import running
+from tests.speak.content import image, random_blob
+from tests.speak.requests import errors, push_blob, push_image, put_manifest, start_upload
 
 NAMES = ["a", "a-b", "a.b", "a/b", "a/b/c", "a0", "a_b", "aa", "b/a"]
 

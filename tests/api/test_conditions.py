@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.content import OCI_MANIFEST, digest_of, errors, image, push_image, put_manifest
 from tests.server import Server
+from tests.speak.content import OCI_MANIFEST, digest_of, image
+from tests.speak.requests import errors, push_image, put_manifest
 
 OTHER = '"sha256:' + "0" * 64 + '"'
 NEWER = image(annotations={"newer": ""})

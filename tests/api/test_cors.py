@@ -7,8 +7,9 @@ import pytest
 
 from registry.openapi import HEADERS
 from registry.routes import ROUTES
-from tests.content import OCI_MANIFEST, digest_of, errors, image, push_image, random_blob, with_digest
 from tests.server import Server, running
+from tests.speak.content import OCI_MANIFEST, digest_of, image, random_blob
+from tests.speak.requests import errors, push_image, with_digest
 
 UI = "https://ui.example.org"
 OTHER = "http://localhost:8080"

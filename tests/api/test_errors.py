@@ -1,16 +1,17 @@
 """spec/base.md: every error has one form, and what is no request disturbs nobody."""
 
 import json
-import socket
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from registry.routes import ROUTES
-from tests.api.raw_http import request, send
-from tests.content import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, digest_of, errors, image, put_manifest, start_upload
 from tests.server import Server
+from tests.speak.client import open_socket
+from tests.speak.content import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, digest_of, image
+from tests.speak.requests import errors, put_manifest, start_upload
+from tests.speak.wire import answer_to, ask
 
 CODES = {
     "BLOB_UNKNOWN", "BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN", "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN",
@@ -68,7 +69,7 @@ def test_no_code_is_of_our_own_making(http: httpx.Client, name: str, path: str) 
 
 @pytest.mark.spec("BASE-19")
 def test_a_request_wrong_in_many_ways_is_refused_once(server: Server) -> None:
-    answer = request(server.url, f"/v2/{'n' * 256}/manifests/.bad?tag=.bad&n=x", "PUT", b"{")
+    answer = ask(server.url, "PUT", f"/v2/{'n' * 256}/manifests/.bad?tag=.bad&n=x", body=b"{")
     assert answer.codes == ["NAME_INVALID"]
     json.loads(answer.body)
 
@@ -139,7 +140,7 @@ def test_a_query_of_too_many_parameters_is_refused(http: httpx.Client, name: str
     ids=range(13),
 )
 def test_what_is_no_request_is_refused(server: Server, http: httpx.Client, data: bytes) -> None:
-    answer = send(server.url, data)
+    answer = answer_to(server.url, data)
     assert (answer.status, answer.codes) == (400, ["UNSUPPORTED"])
     assert answer.headers["connection"] == "close"
     assert http.get("/v2/").status_code == 200
@@ -160,7 +161,7 @@ def test_what_is_no_request_is_refused(server: Server, http: httpx.Client, data:
 )
 def test_the_log_tells_no_method_that_nobody_sent(server: Server, data: bytes, method: str) -> None:
     """The parser's first method is DELETE, which an operator would ask about."""
-    request = send(server.url, data).headers["x-request-id"]
+    request = answer_to(server.url, data).headers["x-request-id"]
     assert server.wait_for_output(f"id={request}\n")
     assert f" 400 {method} - " in next(line for line in server.output.splitlines() if line.endswith(f"id={request}"))
 
@@ -169,21 +170,20 @@ def test_the_log_tells_no_method_that_nobody_sent(server: Server, data: bytes, m
 def test_a_body_whose_chunks_are_garbage_is_stored_nowhere(server: Server, http: httpx.Client, name: str) -> None:
     location = urlsplit(start_upload(http, name)).path
     head = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-    send(server.url, head.encode() + b"5\r\nhello\r\nzz\r\n\r\n", "PATCH")
+    answer_to(server.url, head.encode() + b"5\r\nhello\r\nzz\r\n\r\n", "PATCH")
     assert http.get("/v2/").status_code == 200
     assert "Traceback" not in server.output
 
 
 @pytest.mark.spec("BASE-25")
 def test_a_client_that_leaves_in_the_middle_disturbs_nobody(server: Server, http: httpx.Client, name: str) -> None:
-    place = urlsplit(server.url)
     for part in (
         b"",
         b"GE",
         b"GET /v2/ HTTP/1.1\r\nHos",
         b"PUT /v2/a/manifests/b HTTP/1.1\r\nContent-Length: 9\r\n\r\n{",
     ):
-        with socket.create_connection((str(place.hostname), place.port or 80)) as connection:
+        with open_socket(server.url) as connection:
             connection.sendall(part)
     assert http.get("/v2/").status_code == 200
     assert http.get("/v2/a/tags/list").status_code in (200, 404)
@@ -210,7 +210,7 @@ def test_headers_of_a_thousand_ranges_are_read(http: httpx.Client, name: str) ->
     ids=["one header", "many headers", "the target", "no end"],
 )
 def test_a_head_that_is_too_large_is_refused(server: Server, http: httpx.Client, head: bytes) -> None:
-    answer = send(server.url, head)
+    answer = answer_to(server.url, head)
     assert (answer.status, answer.codes) in ((431, ["UNSUPPORTED"]), (400, ["UNSUPPORTED"]))
     assert answer.headers["connection"] == "close"
     assert http.get("/v2/").status_code == 200

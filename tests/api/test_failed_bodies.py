@@ -2,7 +2,6 @@
 
 import os
 import socket
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,9 +10,12 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from tests.api.wire import Wire, arrived, chunked, eventually, finish, head
-from tests.content import OCI_MANIFEST, digest_of, image, push_blob, random_blob, start_upload, with_digest
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.client import reset_at_close
+from tests.speak.content import OCI_MANIFEST, digest_of, image, random_blob
+from tests.speak.requests import arrived, finish, push_blob, start_upload, with_digest
+from tests.speak.wire import Wire, chunked, head
 
 KIB = 1024
 SIZES = [0, 1, 16 * KIB - 1, 16 * KIB, 16 * KIB + 1, 128 * KIB - 1, 128 * KIB, 128 * KIB + 1, 300_000, 1024 * KIB + 1]
@@ -99,7 +101,7 @@ class Attempt:
         if self.failure.then == "half closes":
             connection.shutdown(socket.SHUT_WR)
         elif self.failure.then == "resets":
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset_at_close(connection)
         if self.failure.then in ("leaves", "resets"):
             connection.close()
 
@@ -108,7 +110,7 @@ class Attempt:
         if self.failure.status:
             answer = self.wire.answer()
             assert answer.status == self.failure.status, (case, answer)
-            assert answer.header("connection") == "close"
+            assert answer.headers.get("connection") == "close"
             assert self.wire.closed()
         self.wire.close()
 
@@ -174,7 +176,7 @@ def test_a_body_that_fails_in_a_session(
     for location, case in zip(locations, cases, strict=True):
         part = case.before + case.content + failure.more
         allowed = case.allowed(method, failure)
-        assert eventually(lambda location=location, allowed=allowed: arrived(http, location) in allowed, 3), (  # type: ignore[misc]
+        assert soon(lambda location=location, allowed=allowed: arrived(http, location) in allowed, 3), (  # type: ignore[misc]
             f"{case}: {arrived(http, location)} count"
         )
         assert http.get(f"/v2/{name}/blobs/{digest_of(part)}").status_code == 404
@@ -232,7 +234,7 @@ def test_what_came_before_a_failure_is_continued_again_and_again(
         failure = FAILURES["no last chunk, leaves"]
         attempt = Attempt(impatient.url, location, failure, "PATCH", whole[at : at + size], at)
         attempt.fail()
-        assert eventually(lambda at=at, size=size: arrived(http, location) == at + size)  # type: ignore[misc]
+        assert soon(lambda at=at, size=size: arrived(http, location) == at + size)  # type: ignore[misc]
     finish(http, http.get(location).headers["location"], whole, whole[arrived(http, location) :])
 
 

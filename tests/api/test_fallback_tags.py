@@ -9,17 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.content import (
-    DOCKER_LIST,
-    OCI_INDEX,
-    OCI_MANIFEST,
-    descriptor,
-    digest_of,
-    image,
-    index,
-    put_manifest,
-)
 from tests.server import Server, running
+from tests.speak.content import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image, index
+from tests.speak.requests import put_manifest
 
 SUBJECT = descriptor(image(), OCI_MANIFEST)
 TAG = SUBJECT["digest"].replace(":", "-")
@@ -59,16 +51,12 @@ def kept(http: httpx.Client, name: str, tag: str = TAG) -> list[dict[str, Any]]:
     return entries
 
 
-def listing(entries: list[dict[str, Any]], **more: Any) -> bytes:
-    return json.dumps(json.loads(index([])) | {"manifests": entries} | more).encode()
-
-
 @pytest.mark.spec("REFERRER-25", "REFERRER-26")
 @pytest.mark.parametrize("media_type", [OCI_INDEX, DOCKER_LIST])
 def test_a_list_that_lacks_entries_is_served_with_them(http: httpx.Client, name: str, media_type: str) -> None:
     for number in range(3):
         attach(http, name, number)
-    body = listing([entry(1)], mediaType=media_type)
+    body = index([entry(1)], mediaType=media_type)
     answer = keep(http, name, body, media_type=media_type)
     assert answer.headers["docker-content-digest"] == digest_of(body)
     assert answer.headers["location"] == f"/v2/{name}/manifests/{digest_of(body)}"
@@ -81,7 +69,7 @@ def test_a_list_that_lacks_entries_is_served_with_them(http: httpx.Client, name:
 def test_the_tag_of_a_sha512_subject_is_cut(http: httpx.Client, name: str) -> None:
     tag = SHA512["digest"].replace(":", "-")[: len("sha512-") + 64]
     first = attach(http, name, 1, SHA512)
-    keep(http, name, listing([]), tag)
+    keep(http, name, index([]), tag)
     assert [found["digest"] for found in kept(http, name, tag)] == [first]
     second = attach(http, name, 2, SHA512)
     assert [found["digest"] for found in kept(http, name, tag)] == [first, second]
@@ -90,7 +78,7 @@ def test_the_tag_of_a_sha512_subject_is_cut(http: httpx.Client, name: str) -> No
 @pytest.mark.spec("REFERRER-25")
 def test_a_push_by_digest_that_sets_the_tag(http: httpx.Client, name: str) -> None:
     attach(http, name, 1)
-    body = listing([])
+    body = index([])
     answer = put_manifest(http, name, f"{digest_of(body)}?tag={TAG}&tag=v1", body, OCI_INDEX)
     assert answer.headers["docker-content-digest"] == digest_of(body)
     assert kept(http, name) == [entry(1)]
@@ -102,7 +90,7 @@ def test_a_list_that_would_be_too_large_is_as_the_client_wrote_it(data: Path) ->
     flags = ("--workers", "1", "--manifest-limit", "2KiB")
     with running(data, *flags) as server, httpx.Client(base_url=server.url) as http:
         expected: list[dict[str, Any]] = []
-        keep(http, "small", listing([]))
+        keep(http, "small", index([]))
         for number in range(12):
             attach(http, "small", number)
             before, expected = expected, [*expected, entry(number)]
@@ -126,7 +114,7 @@ def test_a_list_that_would_be_too_large_is_as_the_client_wrote_it(data: Path) ->
 
 @pytest.mark.spec("REFERRER-27")
 def test_the_list_follows_pushes_and_deletes(http: httpx.Client, name: str) -> None:
-    keep(http, name, listing([]))
+    keep(http, name, index([]))
     for number in range(3):
         attach(http, name, number)
     assert kept(http, name) == [entry(0), entry(1), entry(2)]
@@ -145,7 +133,7 @@ def test_a_list_that_still_has_what_was_deleted_is_as_the_client_wrote_it(http: 
     """The registry cannot tell it from an entry for something that is about to be pushed."""
     digest = attach(http, name, 1)
     http.delete(f"/v2/{name}/manifests/{digest}")
-    keep(http, name, listing([entry(1)]))
+    keep(http, name, index([entry(1)]))
     assert kept(http, name) == [entry(1)]
 
 
@@ -163,7 +151,7 @@ def test_clients_that_attach_at_the_same_time_lose_nothing(server: Server, http:
             together.wait()
             if entry(number) not in entries:
                 entries.append(entry(number))
-            keep(own, name, listing(entries))
+            keep(own, name, index(entries))
 
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(client, range(10)))
@@ -176,7 +164,7 @@ def test_clients_that_attach_at_the_same_time_lose_nothing(server: Server, http:
 def test_clients_that_detach_at_the_same_time_leave_the_others(server: Server, http: httpx.Client, name: str) -> None:
     for number in range(10):
         attach(http, name, number)
-    keep(http, name, listing([]))
+    keep(http, name, index([]))
 
     together = Barrier(8)
 
@@ -195,19 +183,19 @@ def test_what_else_the_client_wrote_is_kept(http: httpx.Client, name: str) -> No
     more = {"annotations": {"é": "\U0001f600\u2028"}, "unknown": {"large": 10**30, "real": 2.5, "deep": [[{}]]}}
     attach(http, name, 1)
     own = entry(1) | {"platform": {"os": "plan9"}, "data": "eA==", "unknown": [1, None]}
-    keep(http, name, listing([own, own], **more))
+    keep(http, name, index([own, own], **more))
     assert kept(http, name) == [own, own]
     attach(http, name, 2)
     assert kept(http, name) == [own, own, entry(2)]
     http.delete(f"/v2/{name}/manifests/{digest_of(referrer(1))}")
-    assert http.get(f"/v2/{name}/manifests/{TAG}").json() == json.loads(listing([entry(2)], **more))
+    assert http.get(f"/v2/{name}/manifests/{TAG}").json() == json.loads(index([entry(2)], **more))
 
 
 @pytest.mark.spec("REFERRER-29")
 def test_the_entry_that_the_client_wrote_for_a_referrer_stays(http: httpx.Client, name: str) -> None:
     attach(http, name, 1)
     own = descriptor(referrer(1), OCI_MANIFEST, annotations={"own": "words"})
-    keep(http, name, listing([own]))
+    keep(http, name, index([own]))
     attach(http, name, 1)
     assert kept(http, name) == [own]
 
@@ -215,7 +203,7 @@ def test_the_entry_that_the_client_wrote_for_a_referrer_stays(http: httpx.Client
 @pytest.mark.spec("REFERRER-29")
 def test_a_list_that_lacks_nothing_is_served_as_it_is(http: httpx.Client, name: str) -> None:
     attach(http, name, 1)
-    body = b"\n" + listing([entry(1)]).replace(b", ", b" ,\t")
+    body = b"\n" + index([entry(1)]).replace(b", ", b" ,\t")
     keep(http, name, body)
     assert http.get(f"/v2/{name}/manifests/{TAG}").content == body
     attach(http, name, 1)
@@ -226,7 +214,7 @@ def test_a_list_that_lacks_nothing_is_served_as_it_is(http: httpx.Client, name: 
 def test_no_such_tag_is_made_by_the_registry(http: httpx.Client, name: str) -> None:
     attach(http, name, 1)
     assert http.get(f"/v2/{name}/tags/list").json()["tags"] == []
-    keep(http, name, listing([]))
+    keep(http, name, index([]))
     assert http.get(f"/v2/{name}/tags/list").json()["tags"] == [TAG]
     assert http.delete(f"/v2/{name}/manifests/{TAG}").status_code == 202
     attach(http, name, 2)
@@ -238,7 +226,7 @@ def test_no_such_tag_is_made_by_the_registry(http: httpx.Client, name: str) -> N
 @pytest.mark.parametrize("suffix", [".sig", ".att", "x"])
 def test_tags_that_are_only_alike_are_left_alone(http: httpx.Client, name: str, suffix: str) -> None:
     attach(http, name, 1)
-    body = listing([])
+    body = index([])
     keep(http, name, body, TAG + suffix)
     attach(http, name, 2)
     assert http.get(f"/v2/{name}/manifests/{TAG}{suffix}").content == body
@@ -256,8 +244,8 @@ def test_an_image_under_such_a_tag_is_left_alone(http: httpx.Client, name: str) 
 @pytest.mark.spec("REFERRER-24")
 def test_the_lists_of_other_repositories_and_subjects_stay(http: httpx.Client, name: str) -> None:
     other = "sha256-" + "0" * 64
-    keep(http, name, listing([]), other)
-    keep(http, f"{name}/other", listing([]))
+    keep(http, name, index([]), other)
+    keep(http, f"{name}/other", index([]))
     attach(http, name, 1)
     assert kept(http, name, other) == []
     assert kept(http, f"{name}/other") == []

@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from tests.content import digest_of, errors, push_blob, push_image, random_blob, start_upload, with_digest
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import errors, push_blob, push_image, start_upload, with_digest
 
 OTHER = '"sha256:' + "0" * 64 + '"'
 

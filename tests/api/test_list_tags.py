@@ -12,20 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.test_fallback_tags import SUBJECT, TAG, attach, entry, keep, kept, listing, referrer
-from tests.content import (
-    DOCKER_LIST,
-    LAYER,
-    OCI_INDEX,
-    OCI_MANIFEST,
-    descriptor,
-    digest_of,
-    image,
-    index,
-    push_blob,
-    put_manifest,
-)
+from tests.api.test_fallback_tags import SUBJECT, TAG, attach, entry, keep, kept, referrer
 from tests.server import Server, running
+from tests.speak.content import DOCKER_LIST, LAYER, OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image, index
+from tests.speak.requests import push_blob, put_manifest
 
 A, E = 1, 2
 
@@ -111,7 +101,7 @@ def test_an_index_that_is_no_list(http: httpx.Client, name: str, media_type: str
     }[what]
     push_blob(http, name, b"cache")
     put_manifest(http, name, "v1", image())
-    body = listing(entries, mediaType=media_type, **({"subject": SUBJECT} if what == "subject" else {}))
+    body = index(entries, mediaType=media_type, **({"subject": SUBJECT} if what == "subject" else {}))
     keep(http, name, body, media_type=media_type)
     assert served(http, name) == body
     attach(http, name, E)
@@ -123,7 +113,7 @@ def test_an_index_that_is_no_list(http: httpx.Client, name: str, media_type: str
 
 @pytest.mark.spec("REFERRER-24", "REFERRER-34")
 def test_an_index_with_a_subject_under_its_tag_makes_no_referrers(http: httpx.Client, name: str) -> None:
-    keep(http, name, listing([], subject=SUBJECT))
+    keep(http, name, index([], subject=SUBJECT))
     for number in range(7):
         attach(http, name, number)
         served(http, name)
@@ -139,7 +129,7 @@ def test_what_a_client_takes_out_stays_out(http: httpx.Client, name: str, reads:
     """The order in which oras-go does it, with somebody reading in between or not."""
     for number in (A, E):
         attach(http, name, number)
-    before, after = listing([entry(A), entry(E)]), listing([entry(A)])
+    before, after = index([entry(A), entry(E)]), index([entry(A)])
     steps: tuple[Callable[[], bool], ...] = (
         lambda: keep(http, name, before).status_code == 201,
         lambda: keep(http, name, after).status_code == 201,
@@ -160,7 +150,7 @@ def test_what_a_client_takes_out_of_a_list_that_was_made(
     http: httpx.Client, name: str, reads: tuple[bool, ...], compact: bool
 ) -> None:
     """Also where the list made anew has the very bytes of the one that the client is about to delete."""
-    keep(http, name, json.dumps(json.loads(listing([])), separators=(",", ":") if compact else None).encode())
+    keep(http, name, json.dumps(json.loads(index([])), separators=(",", ":") if compact else None).encode())
     for number in (A, E):
         attach(http, name, number)
     before = json.loads(served(http, name))
@@ -182,8 +172,8 @@ def test_what_a_client_takes_out_of_a_list_that_was_made(
 def test_what_was_taken_out_comes_back_when_it_is_pushed(http: httpx.Client, name: str) -> None:
     for number in (A, E):
         attach(http, name, number)
-    keep(http, name, listing([entry(A), entry(E)]))
-    keep(http, name, listing([entry(A)]))
+    keep(http, name, index([entry(A), entry(E)]))
+    keep(http, name, index([entry(A)]))
     attach(http, name, 3)
     assert kept(http, name) == [entry(A), entry(3)]
     attach(http, name, E)
@@ -194,16 +184,16 @@ def test_what_was_taken_out_comes_back_when_it_is_pushed(http: httpx.Client, nam
 def test_what_was_taken_out_comes_back_when_it_is_listed(http: httpx.Client, name: str) -> None:
     for number in (A, E, 3):
         attach(http, name, number)
-    keep(http, name, listing([entry(A), entry(E), entry(3)]))
-    keep(http, name, listing([entry(A), entry(3)]))
-    keep(http, name, listing([entry(3), entry(A)]))
+    keep(http, name, index([entry(A), entry(E), entry(3)]))
+    keep(http, name, index([entry(A), entry(3)]))
+    keep(http, name, index([entry(3), entry(A)]))
     assert kept(http, name) == [entry(3), entry(A)]
-    keep(http, name, listing([entry(A), entry(E)]))
+    keep(http, name, index([entry(A), entry(E)]))
     assert kept(http, name) == [entry(A), entry(E), entry(3)]
-    keep(http, name, listing([entry(A), entry(E)]))
-    keep(http, name, listing([entry(E)]))
+    keep(http, name, index([entry(A), entry(E)]))
+    keep(http, name, index([entry(E)]))
     assert delete(http, name, TAG) == 202
-    keep(http, name, listing([]))
+    keep(http, name, index([]))
     assert kept(http, name) == [entry(A), entry(E), entry(3)]
 
 
@@ -212,35 +202,35 @@ def test_a_client_that_comes_late_takes_nothing_out(http: httpx.Client, name: st
     # Two that found no list, one of them late.
     for number in range(3):
         attach(http, name, number)
-    keep(http, name, listing([entry(0), entry(1), entry(2)]))
-    keep(http, name, listing([entry(1)]))
+    keep(http, name, index([entry(0), entry(1), entry(2)]))
+    keep(http, name, index([entry(1)]))
     assert {one["annotations"]["number"] for one in kept(http, name)} == {"0", "1", "2"}
     # The entry of 3 is listed by 4, who knows it from a list that was made, before its own client does so.
     attach(http, name, 3)
     known = kept(http, name)
     attach(http, name, 4)
-    keep(http, name, listing([*known, entry(4)]))
-    keep(http, name, listing([*known[:2], entry(3)]))
+    keep(http, name, index([*known, entry(4)]))
+    keep(http, name, index([*known[:2], entry(3)]))
     assert {one["annotations"]["number"] for one in kept(http, name)} == set("01234")
     # What was read is pushed as it is.
     attach(http, name, 5)
     known = kept(http, name)
     attach(http, name, 6)
-    keep(http, name, listing([*known, entry(6)]))
-    keep(http, name, listing(known))
+    keep(http, name, index([*known, entry(6)]))
+    keep(http, name, index(known))
     assert {one["annotations"]["number"] for one in kept(http, name)} == set("0123456")
 
 
 @pytest.mark.spec("REFERRER-27", "REFERRER-28")
 def test_what_was_deleted_does_not_come_back_with_a_late_list(http: httpx.Client, name: str) -> None:
-    keep(http, name, listing([]))
+    keep(http, name, index([]))
     for number in (A, E):
         attach(http, name, number)
     known = kept(http, name)
     delete(http, name, digest_of(referrer(E)))
     attach(http, name, 3)
     attach(http, name, 4)
-    keep(http, name, listing([*known, entry(3)]))
+    keep(http, name, index([*known, entry(3)]))
     assert kept(http, name) == [entry(A), entry(3), entry(4)]
     attach(http, name, E)
     assert [one["annotations"]["number"] for one in kept(http, name)] == ["1", "2", "3", "4"]
@@ -251,7 +241,7 @@ def test_what_was_deleted_does_not_come_back_with_a_late_list(http: httpx.Client
 
 @pytest.mark.spec("REFERRER-31", "MANIFEST-39")
 def test_a_made_list_is_deleted_by_its_digest(http: httpx.Client, name: str) -> None:
-    keep(http, name, listing([]))
+    keep(http, name, index([]))
     attach(http, name, A)
     digest = http.head(f"/v2/{name}/manifests/{TAG}").headers["docker-content-digest"]
     assert delete(http, name, digest) == 202
@@ -264,7 +254,7 @@ def test_a_made_list_is_deleted_by_its_digest(http: httpx.Client, name: str) -> 
 
 @pytest.mark.spec("REFERRER-31", "MANIFEST-35", "MANIFEST-36")
 def test_conditions_are_about_what_is_served(http: httpx.Client, name: str) -> None:
-    pushed = listing([])
+    pushed = index([])
     keep(http, name, pushed)
     attach(http, name, A)
     path = f"/v2/{name}/manifests/{TAG}"
@@ -273,10 +263,10 @@ def test_conditions_are_about_what_is_served(http: httpx.Client, name: str) -> N
         assert made != f'"{digest_of(pushed)}"'
         assert http.get(path, headers={"if-none-match": made}).status_code == 304
         stale = {"if-match": f'"{digest_of(pushed)}"'}
-        assert http.put(path, content=listing([]), headers=stale | {"content-type": OCI_INDEX}).status_code == 412
+        assert http.put(path, content=index([]), headers=stale | {"content-type": OCI_INDEX}).status_code == 412
         assert delete(http, name, TAG, **stale) == 412
         assert delete(http, name, TAG, **{"if-none-match": made}) == 412
-        following = listing([entry(A)], annotations={"by": made})
+        following = index([entry(A)], annotations={"by": made})
         answer = http.put(path, content=following, headers={"if-match": made, "content-type": OCI_INDEX})
         assert answer.status_code == 201
         attach(http, name, E)
@@ -293,7 +283,7 @@ def test_conditions_are_about_what_is_served(http: httpx.Client, name: str) -> N
 
 @pytest.mark.spec("REFERRER-31")
 def test_pushing_what_was_made(http: httpx.Client, name: str) -> None:
-    keep(http, name, listing([]))
+    keep(http, name, index([]))
     attach(http, name, A)
     made = served(http, name)
     digest = digest_of(made)
@@ -310,7 +300,7 @@ def test_pushing_what_was_made(http: httpx.Client, name: str) -> None:
 def test_what_the_registry_made_it_removes(data: Path) -> None:
     """100 referrers, read after every other one: a few lists, not 50; and in time none but the one that is served."""
     with running(data, "--workers", "1", "--upload-expiry", "1s") as server, httpx.Client(base_url=server.url) as http:
-        keep(http, "kept", listing([]))
+        keep(http, "kept", index([]))
         told = []
         for number in range(100):
             attach(http, "kept", number)
@@ -337,11 +327,11 @@ def test_what_the_registry_made_it_removes(data: Path) -> None:
 def test_what_was_deleted_long_ago_makes_a_late_list_no_other(data: Path) -> None:
     """A client pushes what it has read an hour ago: later referrers stay in the list, what was left out stays out."""
     with running(data, "--workers", "1", "--upload-expiry", "1s") as server, httpx.Client(base_url=server.url) as http:
-        keep(http, "kept", listing([]))
+        keep(http, "kept", index([]))
         for number in range(3):
             attach(http, "kept", number)
-        keep(http, "kept", listing([entry(0), entry(1), entry(2)]))
-        keep(http, "kept", listing([entry(0), entry(2)]))
+        keep(http, "kept", index([entry(0), entry(1), entry(2)]))
+        keep(http, "kept", index([entry(0), entry(2)]))
         known = kept(http, "kept")
         delete(http, "kept", digest_of(referrer(2)))
         attach(http, "kept", 3)
@@ -351,7 +341,7 @@ def test_what_was_deleted_long_ago_makes_a_late_list_no_other(data: Path) -> Non
             time.sleep(0.8)  # Some rounds of what is removed in time.
             assert connection.execute("PRAGMA data_version").fetchone() == version, "something was written"
         assert len(rows(data, "SELECT digest FROM omitted_referrer")) == 2
-        keep(http, "kept", listing(known))
+        keep(http, "kept", index(known))
         assert kept(http, "kept") == [entry(0), entry(3)]
 
 
@@ -361,7 +351,7 @@ def test_how_many_deleted_referrers_are_remembered(data: Path) -> None:
     with running(data, "--workers", "1") as server, httpx.Client(base_url=server.url) as http:
         attach(http, "kept", A)
         attach(http, "kept", E)
-        keep(http, "kept", listing([entry(A), entry(E)]))
+        keep(http, "kept", index([entry(A), entry(E)]))
         delete(http, "kept", digest_of(referrer(A)))
         with closing(sqlite3.connect(data / "registry.db")) as connection, connection:
             connection.execute("UPDATE omitted_referrer SET deleted = 1")
@@ -400,7 +390,7 @@ def locked(data: Path) -> Iterator[None]:
 
 @pytest.mark.spec("REFERRER-33")
 def test_where_it_cannot_be_written_down_the_clients_list_is_served(data: Path) -> None:
-    pushed = listing([])
+    pushed = index([])
     with running(data, "--workers", "1") as server, httpx.Client(base_url=server.url, timeout=30) as http:
         keep(http, "kept", pushed)
         attach(http, "kept", A)
@@ -419,11 +409,11 @@ def test_a_full_list_keeps_nobody_from_attaching(http: httpx.Client, name: str) 
     """At the limit of descriptors, which is one of manifests and not of lists."""
     for number in range(2):
         attach(http, name, number)
-    many = listing([descriptor(b"%d" % number, OCI_MANIFEST) for number in range(10_000)])
+    many = index([descriptor(b"%d" % number, OCI_MANIFEST) for number in range(10_000)])
     keep(http, name, many)
     attach(http, name, 3)
     assert served(http, name) == many
-    full = listing([entry(0)] * 9_999)
+    full = index([entry(0)] * 9_999)
     keep(http, name, full)
     for number in range(4, 7):
         attach(http, name, number)
@@ -433,9 +423,9 @@ def test_a_full_list_keeps_nobody_from_attaching(http: httpx.Client, name: str) 
 @pytest.mark.spec("REFERRER-34")
 def test_a_list_makes_no_repository(server: Server, http: httpx.Client, name: str) -> None:
     attach(http, name, A)
-    keep(http, name, listing([]))
+    keep(http, name, index([]))
     made = digest_of(served(http, name))
-    for digest in (digest_of(listing([])), digest_of(referrer(A))):
+    for digest in (digest_of(index([])), digest_of(referrer(A))):
         assert delete(http, name, digest) == 202
     listed = http.get("/v2/_catalog", params={"last": name[:-1], "n": 1000}).json()["repositories"]
     assert name not in listed

@@ -9,8 +9,9 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import pytest
 
-from tests.content import descriptor, digest_of, image, put_manifest, random_blob, with_digest
 from tests.server import Server, running
+from tests.speak.content import descriptor, digest_of, image, random_blob
+from tests.speak.requests import put_manifest, with_digest
 
 PUBLIC = "https://registry.example:8443/some/prefix"
 MANY = 30

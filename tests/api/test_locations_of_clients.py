@@ -1,8 +1,6 @@
 """Clients that do not resolve a Location, and what they are given: `spec/locations.md`."""
 
 import hashlib
-import json
-import socket
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -11,8 +9,10 @@ import pytest
 
 from registry.http.clients import NEEDS_HOST
 from tests.api.test_locations import PUBLIC, below, content_locations, upload_locations
-from tests.content import DOCKER_MANIFEST, digest_of, push_image, random_blob
 from tests.server import Server, running
+from tests.speak.client import open_socket, read_all
+from tests.speak.content import DOCKER_MANIFEST, descriptor, digest_of, image, random_blob
+from tests.speak.requests import push_image
 
 OLLAMA = "ollama/0.17.4 (amd64 linux) Go/go1.24.1"
 PART = 700
@@ -84,14 +84,9 @@ class Ollama:
     def push(self, name: str, tag: str, layers: list[bytes]) -> bytes:
         for layer in layers:
             self.push_blob(name, layer)
-        entries = [
-            {"mediaType": "application/vnd.ollama.image.model", "digest": digest_of(layer), "size": len(layer)}
-            for layer in layers
-        ]
+        entries = [descriptor(layer, "application/vnd.ollama.image.model") for layer in layers]
         config = entries[0] | {"mediaType": "application/vnd.docker.container.image.v1+json"}
-        manifest = json.dumps(
-            {"schemaVersion": 2, "mediaType": DOCKER_MANIFEST, "config": config, "layers": entries[1:]}
-        ).encode()
+        manifest = image(config, entries[1:], mediaType=DOCKER_MANIFEST)
         answer = self.ask("PUT", f"{self.url}/v2/{name}/manifests/{tag}", manifest, content_type=DOCKER_MANIFEST)
         assert self.ask("GET", answer.headers["location"]).content == manifest
         return manifest
@@ -167,13 +162,10 @@ def test_a_host_that_is_none_gets_into_no_location(host: str, plain: Server, nam
 
 @pytest.mark.spec("LOCATION-13")
 def test_without_a_host_there_is_a_path(plain: Server, name: str) -> None:
-    place = urlsplit(plain.url)
     request = f"POST /v2/{name}/blobs/uploads/ HTTP/1.0\r\nUser-Agent: {OLLAMA}\r\nContent-Length: 0\r\n\r\n"
-    with socket.create_connection((place.hostname, place.port), timeout=20) as connection:
+    with open_socket(plain.url) as connection:
         connection.sendall(request.encode())
-        answer = b""
-        while piece := connection.recv(65536):
-            answer += piece
+        answer = read_all(connection)
     assert f"\r\nlocation: /v2/{name}/blobs/uploads/".encode() in answer
 
 

@@ -6,20 +6,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.content import (
-    OCI_INDEX,
-    OCI_MANIFEST,
-    descriptor,
-    digest_of,
-    errors,
-    image,
-    index,
-    push_blob,
-    push_image,
-    put_manifest,
-    start_upload,
-)
 from tests.server import Server, running
+from tests.speak.content import OCI_INDEX, artifact, digest_of, image, index
+from tests.speak.requests import errors, push_blob, push_image, put_manifest, start_upload
 
 UNKNOWN = "sha256:" + "0" * 64
 
@@ -119,7 +108,7 @@ def test_what_a_manifest_refers_to_may_be_deleted(http: httpx.Client, name: str)
 @pytest.mark.spec("MANIFEST-43")
 def test_referrers_stay_when_their_subject_goes(http: httpx.Client, name: str) -> None:
     body, subject = push_image(http, name, "v1")
-    referrer = image(subject=descriptor(body, OCI_MANIFEST))
+    referrer = artifact(body)
     put_manifest(http, name, digest_of(referrer), referrer)
     assert http.delete(f"/v2/{name}/manifests/{subject}").status_code == 202
     assert status(http, name, digest_of(referrer)) == 200

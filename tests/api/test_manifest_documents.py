@@ -8,7 +8,8 @@ from urllib.parse import quote, quote_plus
 import httpx
 import pytest
 
-from tests.content import (
+from tests.server import Server, running
+from tests.speak.content import (
     CONFIG,
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -18,12 +19,10 @@ from tests.content import (
     OCI_MANIFEST,
     descriptor,
     digest_of,
-    errors,
     image,
     index,
-    put_manifest,
 )
-from tests.server import Server, running
+from tests.speak.requests import errors, put_manifest
 
 IMAGE: dict[str, Any] = json.loads(image(layers=[b"layer"]))
 INDEX: dict[str, Any] = json.loads(index([image()]))

@@ -2,26 +2,23 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
 
-from tests.content import (
+from tests.server import running
+from tests.speak.content import (
     LAYER,
     OCI_INDEX,
     OCI_MANIFEST,
     descriptor,
     digest_of,
-    errors,
     image,
     index,
-    push_blob,
-    push_image,
-    put_manifest,
+    of_size,
     random_blob,
 )
-from tests.server import running
+from tests.speak.requests import errors, push_blob, push_image, put_manifest
 
 LIMIT = 4 << 20
 NONDISTRIBUTABLE = [
@@ -38,20 +35,6 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     flags = ("--workers", "1", "--no-sparse", "--manifest-limit", "64KiB")
     with running(tmp_path_factory.mktemp("strict"), *flags) as server, httpx.Client(base_url=server.url) as http:
         yield http
-
-
-def of_size(size: int) -> bytes:
-    body = image(annotations={"x": "x" * (size - len(image(annotations={"x": ""})))})
-    assert len(body) == size
-    return body
-
-
-def of_layer(layer: dict[str, Any]) -> bytes:
-    return json.dumps(json.loads(image()) | {"layers": [layer]}).encode()
-
-
-def listing(entry: dict[str, Any]) -> bytes:
-    return json.dumps(json.loads(index([])) | {"manifests": [entry]}).encode()
 
 
 def missing(answer: httpx.Response) -> list[str]:
@@ -148,7 +131,7 @@ def test_children_of_an_index_are_pushed_first(strict: httpx.Client, name: str) 
     unknown = image(random_blob())
     assert missing(put_manifest(strict, name, "v1", index([body, unknown]), OCI_INDEX)) == [digest_of(unknown)]
     assert put_manifest(strict, name, "v1", index([body]), OCI_INDEX).status_code == 201
-    nested = listing(descriptor(index([body]), OCI_INDEX))
+    nested = index([descriptor(index([body]), OCI_INDEX)])
     assert put_manifest(strict, name, "v2", nested, OCI_INDEX).status_code == 201
     strict.delete(f"/v2/{name}/manifests/{digest}")
     assert missing(put_manifest(strict, name, "v3", index([body], annotations={}), OCI_INDEX)) == [digest]
@@ -159,9 +142,9 @@ def test_children_of_an_index_are_pushed_first(strict: httpx.Client, name: str) 
 def test_nondistributable_layers_need_not_be_there(strict: httpx.Client, name: str, media_type: str) -> None:
     push_blob(strict, name, b"{}")
     layer = descriptor(random_blob(), media_type, urls=["https://example.test/layer"])
-    assert put_manifest(strict, name, "v1", of_layer(layer)).status_code == 201
+    assert put_manifest(strict, name, "v1", image(layers=[layer])).status_code == 201
     usual = layer | {"mediaType": LAYER}
-    assert missing(put_manifest(strict, name, "v2", of_layer(usual))) == [layer["digest"]]
+    assert missing(put_manifest(strict, name, "v2", image(layers=[usual]))) == [layer["digest"]]
 
 
 @pytest.mark.spec("MANIFEST-25")
@@ -179,6 +162,6 @@ def test_an_index_may_list_blobs(strict: httpx.Client, name: str) -> None:
     """As build caches do."""
     content = random_blob()
     listed = descriptor(content)
-    assert missing(put_manifest(strict, name, "v1", listing(listed), OCI_INDEX)) == [listed["digest"]]
+    assert missing(put_manifest(strict, name, "v1", index([listed]), OCI_INDEX)) == [listed["digest"]]
     push_blob(strict, name, content)
-    assert put_manifest(strict, name, "v1", listing(listed), OCI_INDEX).status_code == 201
+    assert put_manifest(strict, name, "v1", index([listed]), OCI_INDEX).status_code == 201

@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from tests.content import OCI_INDEX, digest_of, errors, image, index, push_image, put_manifest
+from tests.speak.content import OCI_INDEX, digest_of, image, index
+from tests.speak.requests import errors, push_image, put_manifest
 
 
 def tagged(*tags: str) -> str:

@@ -2,13 +2,12 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from tests.content import (
+from tests.server import Server
+from tests.speak.content import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
     EMPTY,
@@ -16,15 +15,12 @@ from tests.content import (
     OCI_MANIFEST,
     descriptor,
     digest_of,
-    errors,
     image,
     index,
-    push_blob,
-    push_image,
-    put_manifest,
     random_blob,
 )
-from tests.server import Server
+from tests.speak.requests import errors, push_blob, push_image, put_manifest
+from tests.speak.wire import Wire, head
 
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
 UNKNOWN = "sha256:" + "0" * 64
@@ -132,16 +128,12 @@ def test_accept_is_ignored(server: Server, http: httpx.Client, name: str, accept
     bodies = {"child": body, "index": index([body]), "list": index([body], mediaType=DOCKER_LIST)}
     put_manifest(http, name, "index", bodies["index"], OCI_INDEX)
     put_manifest(http, name, "list", bodies["list"], DOCKER_LIST)
-    connection = HTTPConnection(urlsplit(server.url).netloc)
-    for tag, expected in bodies.items():
-        connection.putrequest("GET", f"/v2/{name}/manifests/{tag}")
-        for line in accept:
-            connection.putheader("Accept", line)
-        connection.endheaders()
-        with connection.getresponse() as answer:
-            assert (answer.status, answer.read()) == (200, expected)
+    with Wire(server.url) as connection:
+        for tag, expected in bodies.items():
+            connection.send(head("GET", f"/v2/{name}/manifests/{tag}", *[f"Accept: {line}" for line in accept]))
+            answer = connection.answer()
+            assert (answer.status, answer.body) == (200, expected)
             assert answer.headers["content-type"] == json.loads(expected)["mediaType"]
-    connection.close()
 
 
 @pytest.mark.spec("MANIFEST-7")

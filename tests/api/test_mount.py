@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.api.wire import finish
-from tests.content import digest_of, errors, push_blob, random_blob
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import errors, finish, push_blob
 
 
 def mount(http: httpx.Client, name: str, digest: str, **query: str) -> httpx.Response:

@@ -3,9 +3,10 @@
 import httpx
 import pytest
 
-from tests.api.raw_http import request
-from tests.content import OCI_MANIFEST, digest_of, errors, image, push_blob, push_image, put_manifest, random_blob
 from tests.server import Server
+from tests.speak.content import OCI_MANIFEST, digest_of, image, random_blob
+from tests.speak.requests import errors, push_blob, push_image, put_manifest
+from tests.speak.wire import ask
 
 DIGEST = "sha256:" + "0" * 64
 ENDPOINTS = [
@@ -41,7 +42,7 @@ def test_good_names(http: httpx.Client, name: str) -> None:
 @pytest.mark.spec("BASE-11")
 @pytest.mark.parametrize("name", BAD)
 def test_bad_names(server: Server, name: str) -> None:
-    answer = request(server.url, f"/v2/{name}/manifests/v1", "PUT", image())
+    answer = ask(server.url, "PUT", f"/v2/{name}/manifests/v1", body=image())
     assert (answer.status, answer.codes) == (400, ["NAME_INVALID"])
 
 
@@ -56,7 +57,7 @@ def test_every_endpoint_refuses_a_bad_name(http: httpx.Client, method: str, path
 @pytest.mark.spec("BASE-12")
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
 def test_a_name_of_256_characters_is_refused(server: Server, method: str, path: str) -> None:
-    answer = request(server.url, path.format("n" * 256), method)
+    answer = ask(server.url, method, path.format("n" * 256))
     assert answer.status == 400
     assert method == "HEAD" or answer.codes == ["NAME_INVALID"]
 
@@ -80,7 +81,7 @@ def test_good_tags(http: httpx.Client, name: str, tag: str) -> None:
 @pytest.mark.spec("BASE-13", "MANIFEST-11")
 @pytest.mark.parametrize("tag", [".a", "-a", ".", "..", "t" * 129, "a+b", "a~b", "a,b", "a@b", "*"])
 def test_bad_tags(server: Server, http: httpx.Client, name: str, tag: str) -> None:
-    answer = request(server.url, f"/v2/{name}/manifests/{tag}", "PUT", image())
+    answer = ask(server.url, "PUT", f"/v2/{name}/manifests/{tag}", body=image())
     assert (answer.status, answer.codes) == (400, ["MANIFEST_INVALID"])
     assert http.get(f"/v2/{name}/tags/list").status_code == 404
 
@@ -116,7 +117,7 @@ MALFORMED = [
 @pytest.mark.parametrize("digest", MALFORMED)
 def test_malformed_digests_are_refused(server: Server, name: str, digest: str) -> None:
     for method, path in (("PUT", "manifests"), ("GET", "blobs"), ("GET", "referrers")):
-        answer = request(server.url, f"/v2/{name}/{path}/{digest}", method, image() if method == "PUT" else b"")
+        answer = ask(server.url, method, f"/v2/{name}/{path}/{digest}", body=image() if method == "PUT" else b"")
         assert (answer.status, answer.codes) == (400, ["DIGEST_INVALID"]), (method, path)
 
 
@@ -125,9 +126,9 @@ def test_malformed_digests_are_refused(server: Server, name: str, digest: str) -
 def test_a_malformed_reference_is_one_that_is_not_there(server: Server, http: httpx.Client, reference: str) -> None:
     push_image(http, "base/malformed", "v1", layers=0)
     for method in ("GET", "DELETE"):
-        answer = request(server.url, f"/v2/base/malformed/manifests/{reference}", method)
+        answer = ask(server.url, method, f"/v2/base/malformed/manifests/{reference}")
         assert (answer.status, answer.codes) == (404, ["MANIFEST_UNKNOWN"])
-    assert request(server.url, f"/v2/base/malformed/manifests/{reference}", "HEAD").status == 404
+    assert ask(server.url, "HEAD", f"/v2/base/malformed/manifests/{reference}").status == 404
 
 
 @pytest.mark.spec("BASE-15")
@@ -179,7 +180,7 @@ def test_tags_made_of_route_words(http: httpx.Client, name: str) -> None:
 def test_nothing_is_reached_by_another_spelling(server: Server, http: httpx.Client, target: str) -> None:
     push_image(http, "base/encoded", "latest", layers=0)
     for method in ("GET", "PUT", "DELETE"):
-        answer = request(server.url, target, method)
+        answer = ask(server.url, method, target)
         assert (answer.status, answer.codes) == (400, ["NAME_INVALID"])
     assert http.get("/v2/base/encoded/tags/list").json()["tags"] == ["latest"]
 
@@ -189,11 +190,10 @@ def test_nothing_is_reached_by_another_spelling(server: Server, http: httpx.Clie
 def test_the_colon_of_a_digest_may_be_encoded(server: Server, http: httpx.Client, name: str, colon: str) -> None:
     manifest, digest = push_image(http, name, "v1")
     written = digest.replace(":", colon)
-    assert request(server.url, f"/v2/{name}/manifests/{written}").body == manifest
-    assert request(server.url, f"/v2/{name}/referrers/{written}").status == 200
-    answer = request(
-        server.url, f"/v2/{name}/manifests/{written}", "PUT", manifest, f"Content-Type: {OCI_MANIFEST}\r\n"
-    )
+    assert ask(server.url, "GET", f"/v2/{name}/manifests/{written}").body == manifest
+    assert ask(server.url, "GET", f"/v2/{name}/referrers/{written}").status == 200
+    typed = b"Content-Type: " + OCI_MANIFEST.encode()
+    answer = ask(server.url, "PUT", f"/v2/{name}/manifests/{written}", typed, body=manifest)
     assert answer.status == 201
 
 
@@ -211,6 +211,6 @@ def test_the_colon_of_a_digest_may_be_encoded(server: Server, http: httpx.Client
 )  # fmt: skip
 def test_paths_are_not_normalised(server: Server, http: httpx.Client, target: str, status: int) -> None:
     push_image(http, "base/dots", "latest", layers=0)
-    answer = request(server.url, target)
+    answer = ask(server.url, "GET", target)
     assert answer.status == status
     assert answer.codes in (["NAME_INVALID"], ["UNSUPPORTED"], ["MANIFEST_UNKNOWN"])

@@ -6,9 +6,10 @@ import re
 import httpx
 import pytest
 
-from tests.api.wire import wire
-from tests.content import digest_of, errors, push_blob, random_blob
 from tests.server import Server
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import errors, push_blob
+from tests.speak.wire import Wire
 
 SIZE = 1000
 PART = re.compile(rb"content-type: application/octet-stream\r\ncontent-range: bytes (\d+)-(\d+)/(\d+)\r\n\r\n", re.I)
@@ -119,12 +120,12 @@ def test_ranges_of_which_nothing_is_there_are_refused(
     asked: str, server: Server, http: httpx.Client, name: str
 ) -> None:
     digest = push_blob(http, name, random_blob(SIZE))
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         lines = ["host: x", f"range: bytes={asked}"]
         connection.send("\r\n".join([f"GET /v2/{name}/blobs/{digest} HTTP/1.1", *lines, "", ""]).encode())
         answer = connection.answer()
     assert answer.status == 416
-    assert answer.header("content-range") == f"bytes */{SIZE}"
+    assert answer.headers.get("content-range") == f"bytes */{SIZE}"
     assert b'"code":"UNSUPPORTED"' in answer.body
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.content import (
+from tests.server import Server
+from tests.speak.content import (
     CONFIG,
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -17,13 +18,10 @@ from tests.content import (
     OCI_MANIFEST,
     descriptor,
     digest_of,
-    errors,
     image,
     index,
-    push_image,
-    put_manifest,
 )
-from tests.server import Server
+from tests.speak.requests import errors, push_image, put_manifest
 
 LIMIT = 4 << 20
 SUBJECT = descriptor(image(), OCI_MANIFEST)

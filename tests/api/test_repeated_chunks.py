@@ -7,9 +7,11 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from tests.api.wire import arrived, chunked, eventually, finish, head, wire
-from tests.content import digest_of, errors, random_blob, start_at, with_digest
 from tests.server import Server
+from tests.soon import soon
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import arrived, errors, finish, start_at, with_digest
+from tests.speak.wire import Wire, chunked, head
 
 SIZES = [(1, 1), (40, 16 * 1024), (20_000, 20_000), (300_000, 5), (1_100_000, 300_000)]
 """Bytes of a first and of a second chunk: in the session's row, across its bound, in storage, read by a thread."""
@@ -125,7 +127,7 @@ def test_a_body_without_a_byte_closes_at_every_location(server: Server, http: ht
     ):
         start = start_at(http, name)
         patched(http, start, content)
-        with wire(server.url) as connection:
+        with Wire(server.url) as connection:
             connection.send(head("PUT", with_digest(start, digest_of(content)), **told), body)
             assert connection.answer().status == 201, told
 
@@ -183,14 +185,14 @@ def test_a_chunk_that_was_cut_off_and_is_sent_again_whole(
     """What came counts, so the same chunk at the same location is refused, with the place from which to go on."""
     content = random_blob(900_000)
     start = start_at(http, name)
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         if coded:
             connection.send(
                 head("PATCH", start, transfer_encoding="chunked"), chunked(content[:part]).removesuffix(b"0\r\n\r\n")
             )
         else:
             connection.send(head("PATCH", start, content_length=len(content)), content[:part])
-    assert eventually(lambda: arrived(http, start) == part, 5), "what came does not count"
+    assert soon(lambda: arrived(http, start) == part, 5), "what came does not count"
     answer = http.patch(start, content=content)
     refused_as_repeated(http, answer, part)
     newest = patched(http, str(answer.url.join(answer.headers["location"])), content[part:])

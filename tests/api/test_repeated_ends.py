@@ -1,12 +1,13 @@
 """The end of an upload that is asked for once more, as its answer was lost: `spec/uploads.md`."""
 
-import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
-from tests.content import digest_of, errors, push_blob, random_blob, start_upload, with_digest
+from tests.speak.client import open_socket, read_all
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import errors, push_blob, start_upload, with_digest
 
 
 @pytest.mark.spec("UPLOAD-61")
@@ -77,7 +78,7 @@ def test_the_end_of_an_upload_repeated_without_all_of_its_chunk(http: httpx.Clie
     closing = with_digest(location, digest_of(content))
     assert http.put(closing, content=content).status_code == 201
     deleted = f"/v2/{name}/blobs/{digest_of(content)}"
-    with socket.create_connection((http.base_url.host, http.base_url.port or 80), 10) as connection:
+    with open_socket(str(http.base_url), 10) as connection:
         head = f"PUT {closing} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n"
         connection.sendall(head.encode() + content[:1000])
         connection.settimeout(0.3)
@@ -87,7 +88,6 @@ def test_the_end_of_an_upload_repeated_without_all_of_its_chunk(http: httpx.Clie
         assert http.delete(deleted).status_code == 202
         connection.settimeout(10)
         connection.sendall(content[1000:] + b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        with connection.makefile("rb") as answers:
-            told = answers.read()
+        told = read_all(connection)
     assert told.startswith(b"HTTP/1.1 404 ")
     assert b"HTTP/1.1 200 OK" in told

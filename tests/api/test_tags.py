@@ -8,8 +8,9 @@ from itertools import chain
 import httpx
 import pytest
 
-from tests.content import digest_of, errors, image, push_blob, push_image, put_manifest, random_blob, start_upload
 from tests.server import Server, running
+from tests.speak.content import digest_of, image, random_blob
+from tests.speak.requests import errors, push_blob, push_image, put_manifest, start_upload
 
 NEXT = re.compile(r'<([^<>]+)>; rel="next"')
 ORDER = ["0", "00", "1", "10", "2", "A", "B", "_", "_a", "a", "a-b", "a.b", "a_b", "aa", "b"]

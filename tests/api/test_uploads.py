@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.api.wire import arrived, head, wire
-from tests.content import digest_of, errors, push_blob, random_blob, start_upload, with_digest
 from tests.server import Server
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import arrived, errors, push_blob, start_upload, with_digest
+from tests.speak.wire import Wire, head
 
 ALGORITHMS = ["sha256", "sha512"]
 NOT_DIGESTS = ["", "sha256:", "sha256:abc", "sha256:" + "A" * 64, "sha256" + "a" * 64, "blake3:" + "a" * 64, "latest"]
@@ -45,7 +46,7 @@ def test_an_upload_starts_with_and_without_a_slash_at_the_end(slash: str, http: 
 
 @pytest.mark.spec("UPLOAD-3")
 def test_an_upload_starts_without_a_content_length(server: Server, name: str) -> None:
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         connection.send(head("POST", f"/v2/{name}/blobs/uploads/"))
         assert connection.answer().status == 202
 
@@ -362,7 +363,7 @@ def test_a_session_is_cancelled_behind_a_request_that_adds_to_it(
     location = urlsplit(start_upload(http, name))
     path = f"{location.path}?{location.query}"
     content = random_blob(size)
-    with wire(server.url) as connection, ThreadPoolExecutor(1) as beside:
+    with Wire(server.url) as connection, ThreadPoolExecutor(1) as beside:
         connection.send(head("PATCH", path, content_length=size), content[: size // 2])
         time.sleep(0.2)
         cancelled = beside.submit(http.delete, path)

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.api.wire import arrived, chunked, finish, head, wire
-from tests.content import digest_of, errors, random_blob, start_at, start_upload, with_digest
 from tests.server import Server
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import arrived, errors, finish, start_at, start_upload, with_digest
+from tests.speak.wire import Wire, chunked, head
 
 
 def span(first: int, chunk: bytes) -> dict[str, str]:
@@ -168,12 +169,12 @@ def test_a_stream_of_another_length_than_its_range_adds_nothing(
 def test_a_stream_as_long_as_its_range_is_taken(server: Server, http: httpx.Client, name: str) -> None:
     content = random_blob(1000)
     location = start_upload(http, name)
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         connection.send(head("PATCH", location, content_range="0-599", transfer_encoding="chunked"))
         connection.send(chunked(content[:1], content[1:500], content[500:600]))
         answer = connection.answer()
         assert answer.status == 202
-        assert answer.header("range") == "0-599"
+        assert answer.headers.get("range") == "0-599"
         url = with_digest(location, digest_of(content))
         connection.send(head("PUT", url, content_range="600-999", transfer_encoding="chunked"), chunked(content[600:]))
         assert connection.answer().status == 201
@@ -266,7 +267,7 @@ def test_a_second_writer_waits_and_is_refused_when_bytes_were_added(
 ) -> None:
     content = random_blob(2000)
     location = start_upload(http, name)
-    with wire(server.url) as first, wire(server.url) as second:
+    with Wire(server.url) as first, Wire(server.url) as second:
         first.send(head("PATCH", location, content_length=1000, expect="100-continue"))
         assert first.answer().status == 100  # From now on the session is the first one's.
         first.send(content[:500])
@@ -279,7 +280,7 @@ def test_a_second_writer_waits_and_is_refused_when_bytes_were_added(
         assert first.answer().status == 202
         refused = second.answer()
         assert refused.status == 416
-        assert refused.header("range") == "0-999"
+        assert refused.headers.get("range") == "0-999"
     finish(http, location, content, content[1000:])
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.wire import eventually, head, wire
-from tests.content import digest_of, errors, push_blob, random_blob, start_upload, with_digest
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import errors, push_blob, start_upload, with_digest
+from tests.speak.wire import Wire, head
 
 
 def read_so_far(server: Server) -> int:
@@ -75,12 +77,12 @@ def test_an_upload_that_rests_is_dropped_with_its_bytes(data: Path) -> None:
                 sent += 500
                 time.sleep(0.25)
             assert time.monotonic() - began > 2
-            assert eventually(lambda: http.get(resting).status_code == 404)
+            assert soon(lambda: http.get(resting).status_code == 404)
             assert errors(http.get(resting)) == ["BLOB_UPLOAD_UNKNOWN"]
             assert http.patch(empty, content=b"late").status_code == 404
             assert http.put(with_digest(used, digest_of(content))).status_code == 201
             assert http.head(kept).status_code == 200
-        assert eventually(lambda: list((data / "blobs" / "_uploads").iterdir()) == [])
+        assert soon(lambda: list((data / "blobs" / "_uploads").iterdir()) == [])
     assert "expired uploads dropped" in server.output
 
 
@@ -97,11 +99,11 @@ def test_pushes_that_come_to_nothing_leave_no_bytes_behind(data: Path) -> None:
         assert http.post(f"/v2/team/app/blobs/uploads/?digest={wrong}", content=content).status_code == 400
         assert http.put(with_digest(start_upload(http, "team/app"), wrong), content=content).status_code == 400
         assert list(uploads.iterdir()) == []
-        with wire(server.url) as connection:
+        with Wire(server.url) as connection:
             url = f"/v2/team/app/blobs/uploads/?digest={digest_of(content)}"
             connection.send(head("POST", url, content_length=len(content)), content[:2_500_000])
-            assert eventually(lambda: list(uploads.iterdir()) != [])
-        assert eventually(lambda: list(uploads.iterdir()) == [])
+            assert soon(lambda: list(uploads.iterdir()) != [])
+        assert soon(lambda: list(uploads.iterdir()) == [])
 
 
 @pytest.mark.spec("UPLOAD-59")

@@ -6,9 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.wire import arrived, chunked, eventually, finish, head, wire
-from tests.content import digest_of, random_blob, start_upload, with_digest
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import arrived, finish, start_upload, with_digest
+from tests.speak.wire import Wire, chunked, head
 
 BIG = 3_000_000
 """More than is in the buffers on the way: most of it has to be read while it comes."""
@@ -24,9 +26,9 @@ def test_of_a_patch_that_is_cut_off_what_came_counts(
     location = start_upload(http, name)
     http.patch(location, content=content[:before])
     place = {"content_range": f"{before}-{len(content) - 1}"} if placed else {}
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         connection.send(head("PATCH", location, content_length=2 * BIG, **place), content[before : before + BIG])
-    assert eventually(lambda: arrived(http, location) > before)
+    assert soon(lambda: arrived(http, location) > before)
     size = arrived(http, location)
     assert before + BIG // 2 < size <= before + BIG
     rest = content[size:]
@@ -39,10 +41,10 @@ def test_of_a_patch_that_is_cut_off_what_came_counts(
 def test_of_a_stream_that_is_cut_off_what_came_counts(server: Server, http: httpx.Client, name: str) -> None:
     content = random_blob(2 * BIG)
     location = start_upload(http, name)
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         connection.send(head("PATCH", location, transfer_encoding="chunked"))
         connection.send(chunked(content[:BIG], content[BIG:])[: BIG + 1000])
-    assert eventually(lambda: arrived(http, location) > 0)
+    assert soon(lambda: arrived(http, location) > 0)
     size = arrived(http, location)
     assert BIG // 2 < size <= BIG + 1000
     finish(http, location, content, content[size:])
@@ -54,9 +56,9 @@ def test_a_patch_may_be_cut_off_time_and_again(server: Server, http: httpx.Clien
     location = start_upload(http, name)
     for _ in range(5):
         size = arrived(http, location)
-        with wire(server.url) as connection:
+        with Wire(server.url) as connection:
             connection.send(head("PATCH", location, content_length=len(content) - size), content[size : size + 70_000])
-        assert eventually(lambda size=size: arrived(http, location) > size)  # type: ignore[misc]
+        assert soon(lambda size=size: arrived(http, location) > size)  # type: ignore[misc]
     finish(http, location, content, content[arrived(http, location) :])
 
 
@@ -71,10 +73,10 @@ def test_of_a_put_that_is_cut_off_what_came_counts(
     location = start_upload(http, name)
     assert http.patch(location, content=content[:before]).status_code == 202
     place = {"content_range": f"{before}-{before + size - 1}"} if placed else {}
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         url = with_digest(location, digest_of(content[:-1]))
         connection.send(head("PUT", url, content_length=size, **place), content[before:-1])
-    assert eventually(lambda: arrived(http, location) == len(content) - 1)
+    assert soon(lambda: arrived(http, location) == len(content) - 1)
     assert http.head(f"/v2/{name}/blobs/{digest_of(content[:-1])}").status_code == 404
     finish(http, location, content, content[-1:])
 
@@ -87,11 +89,11 @@ def test_a_put_that_is_cut_off_leaves_the_session_open(
     content = random_blob(before + length)
     location = start_upload(http, name)
     http.patch(location, content=content[:before])
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         url = with_digest(location, digest_of(content))
         connection.send(head("PUT", url, content_length=length), content[before : before + length // 2])
     if length > 2000:
-        assert eventually(lambda: arrived(http, location) > before)
+        assert soon(lambda: arrived(http, location) > before)
     size = arrived(http, location)
     assert before <= size <= before + length // 2
     assert http.head(f"/v2/{name}/blobs/{digest_of(content)}").status_code == 404
@@ -109,7 +111,7 @@ def test_a_put_that_is_cut_off_leaves_the_session_open(
 def test_a_post_that_is_cut_off_leaves_nothing(length: int, server: Server, http: httpx.Client, name: str) -> None:
     content = random_blob(length)
     half = content[: length // 2]
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         url = f"/v2/{name}/blobs/uploads/?digest={digest_of(content)}"
         connection.send(head("POST", url, content_length=length), half)
     for digest in (digest_of(content), digest_of(half)):
@@ -129,7 +131,7 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.mark.parametrize("length", [1000, 2 * BIG])
 def test_a_patch_that_stalls_is_answered_and_what_came_counts(length: int, impatient: Server) -> None:
     content = random_blob(length)
-    with httpx.Client(base_url=impatient.url) as http, wire(impatient.url) as connection:
+    with httpx.Client(base_url=impatient.url) as http, Wire(impatient.url) as connection:
         location = start_upload(http, "team/app")
         connection.send(head("PATCH", location, content_length=length), content[: length // 2])
         answer = connection.answer()
@@ -147,7 +149,7 @@ def test_a_put_and_a_post_that_stall_are_answered(impatient: Server) -> None:
         location = start_upload(http, "team/app")
         digest = digest_of(content)
         for method, url in (("PUT", with_digest(location, digest)), ("POST", f"/v2/a/blobs/uploads/?digest={digest}")):
-            with wire(impatient.url) as connection:
+            with Wire(impatient.url) as connection:
                 connection.send(head(method, url, content_length=1000), content[:10])
                 assert connection.answer().status == 408
         size = arrived(http, location)
@@ -162,7 +164,7 @@ def test_who_asks_first_is_told_to_go_on(method: str, server: Server, http: http
     url = with_digest(start_upload(http, name), digest)
     if method == "POST":
         url = f"/v2/{name}/blobs/uploads/?digest={digest}"
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         connection.send(head(method, url, content_length=len(content), expect="100-continue"))
         assert connection.answer().status == 100
         connection.send(content)
@@ -180,7 +182,7 @@ def test_who_asks_first_is_refused_before_sending(
     url = with_digest(start_upload(http, name), digest_of(b""))
     url = {"session": url.replace("?", "0?"), "name": url.replace("/test/", "/Test/")}.get(wrong, url)
     place = {"place": "5-5000004", "length": "0-5000000"}.get(wrong, "0-4999999")
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         connection.send(head(method, url, content_length=5_000_000, content_range=place, expect="100-continue"))
         assert connection.answer().status == status
 
@@ -190,7 +192,7 @@ def test_requests_sent_ahead_are_answered_in_order(server: Server, http: httpx.C
     content = random_blob(700_000)
     digest = digest_of(content)
     location = start_upload(http, name)
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         connection.ask("PATCH", location, content[:300_000])
         connection.ask("GET", location)
         connection.send(head("PATCH", location, transfer_encoding="chunked"), chunked(content[300_000:600_000]))
@@ -201,7 +203,7 @@ def test_requests_sent_ahead_are_answered_in_order(server: Server, http: httpx.C
         connection.ask("GET", location)
         answers = [connection.answer(bodiless=number == 5) for number in range(8)]
     assert [answer.status for answer in answers] == [202, 204, 202, 416, 201, 200, 200, 404]
-    assert [answer.header("range") for answer in answers[:4]] == ["0-299999", "0-299999", "0-599999", "0-599999"]
+    assert [answer.headers.get("range") for answer in answers[:4]] == ["0-299999", "0-299999", "0-599999", "0-599999"]
     assert answers[6].body == content
 
 
@@ -209,7 +211,7 @@ def test_requests_sent_ahead_are_answered_in_order(server: Server, http: httpx.C
 def test_a_refused_body_does_not_become_the_next_request(server: Server, http: httpx.Client, name: str) -> None:
     location = start_upload(http, name)
     body = head("DELETE", location) * 3000
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         connection.ask("PATCH", location, body, content_range=f"7-{6 + len(body)}")
         connection.ask("GET", location)
         assert connection.answer().status == 416
@@ -238,7 +240,7 @@ def test_a_length_that_is_said_twice_or_is_none_is_refused(
     method: str, lines: list[str], server: Server, http: httpx.Client, name: str
 ) -> None:
     location = start_upload(http, name)
-    with wire(server.url) as connection:
+    with Wire(server.url) as connection:
         start = f"{method} {with_digest(location, digest_of(b'12345'))} HTTP/1.1".replace(server.url, "")
         connection.send("\r\n".join([start, "host: x", *lines, "", ""]).encode(), b"12345")
         assert connection.answer().status == 400

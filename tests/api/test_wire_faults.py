@@ -10,9 +10,11 @@ from email.utils import parsedate_to_datetime
 import httpx
 import pytest
 
-from tests.api.wire import Answer, Wire, arrived, chunked, finish, head, wire
-from tests.content import OCI_MANIFEST, digest_of, image, push_blob, push_image, random_blob, start_upload, with_digest
 from tests.server import Server
+from tests.speak.answer import Answer
+from tests.speak.content import OCI_MANIFEST, digest_of, image, random_blob
+from tests.speak.requests import arrived, finish, push_blob, push_image, start_upload, with_digest
+from tests.speak.wire import Wire, chunked, head
 
 BLANKS = [("", " "), ("", "\t"), ("", "  \t "), (" ", ""), ("\t", ""), (" \t ", "\t \t")]
 """What may stand before and behind a value (RFC 9110 section 5.5) without being a part of it."""
@@ -20,7 +22,7 @@ BLANKS = [("", " "), ("", "\t"), ("", "  \t "), (" ", ""), ("\t", ""), (" \t ", 
 
 @pytest.fixture
 def connection(server: Server) -> Iterator[Wire]:
-    with wire(server.url, timeout=6) as connection:
+    with Wire(server.url, timeout=6) as connection:
         yield connection
 
 
@@ -62,7 +64,7 @@ def test_blanks_around_a_value_of_a_push(
     values[name_of_header] = values[name_of_header].join(blanks)
     connection.send(lines("PATCH", location, *(f"{key}:{value}" for key, value in values.items())), content)
     answer = connection.answer()
-    assert (answer.status, answer.header("range")) == (202, f"0-{size - 1}")
+    assert (answer.status, answer.headers.get("range")) == (202, f"0-{size - 1}")
     alive(connection)
     finish(http, http.get(location).headers["location"], content)
 
@@ -91,7 +93,7 @@ def test_blanks_around_a_coding(blanks: tuple[str, str], connection: Wire, http:
     coding = "chunked".join(blanks)
     connection.send(lines("PATCH", location, HOST, f"Transfer-Encoding:{coding}"), chunked(content))
     answer = connection.answer()
-    assert (answer.status, answer.header("range")) == (202, f"0-{len(content) - 1}")
+    assert (answer.status, answer.headers.get("range")) == (202, f"0-{len(content) - 1}")
     alive(connection)
 
 
@@ -130,7 +132,7 @@ def test_a_length_with_zeros_before_it(size: int, zeros: int, connection: Wire, 
     location = start_upload(http, name)
     connection.send(lines("PATCH", location, HOST, f"Content-Length: {'0' * zeros}{size}"), content)
     answer = connection.answer()
-    assert (answer.status, answer.header("range")) == (202, f"0-{max(size - 1, 0)}")
+    assert (answer.status, answer.headers.get("range")) == (202, f"0-{max(size - 1, 0)}")
     alive(connection)
 
 
@@ -301,7 +303,7 @@ def test_a_coding_that_nobody_decodes_is_refused(
     told = [f"Transfer-Encoding: {coding}" for coding in codings]
     kept = ["Connection: keep-alive"] if version == "1.0" else []
     verb = "PUT" if method == "manifest" else method
-    with wire(server.url, timeout=6) as connection:
+    with Wire(server.url, timeout=6) as connection:
         opening = lines(verb, target, HOST, f"Content-Type: {OCI_MANIFEST}", *told, *kept, version=version)
         connection.send(opening, chunked(content), head("DELETE", location))
         answer = connection.answer()
@@ -310,7 +312,7 @@ def test_a_coding_that_nobody_decodes_is_refused(
         status = 202 if answer.status == 201 else answer.status
         assert status in statuses, answer
         if answer.status >= 400:
-            assert answer.header("connection") == "close" or answer.status == 501
+            assert answer.headers.get("connection") == "close" or answer.status == 501
         if answer.status == 400 or version == "1.0":
             assert connection.closed(), "a request behind one whose end nobody knows was read"
     if answer.status >= 400:
@@ -393,7 +395,7 @@ def test_a_whole_url_without_a_path_is_that_of_the_root(target: str, connection:
 def test_the_date_is_that_of_the_answer(server: Server, http: httpx.Client, name: str) -> None:
     """RFC 9110 section 6.6.1: when the answer was made, not when a slow request began."""
     with ExitStack() as opened:
-        connections = [(size, opened.enter_context(wire(server.url, timeout=6))) for size in (5, 300_000)]
+        connections = [(size, opened.enter_context(Wire(server.url, timeout=6))) for size in (5, 300_000)]
         for size, connection in connections:
             connection.send(head("PATCH", start_upload(http, name), content_length=size), random_blob(size - 1))
         time.sleep(3)
@@ -402,7 +404,7 @@ def test_the_date_is_that_of_the_answer(server: Server, http: httpx.Client, name
             connection.send(b"x")
             answer = connection.answer()
             assert answer.status == 202, size
-            told = parsedate_to_datetime(answer.header("date") or "")
+            told = parsedate_to_datetime(answer.headers.get("date") or "")
             assert abs((told - sent).total_seconds()) <= 1.5, f"{told} on what was answered at {sent}: {size} bytes"
 
 
@@ -413,5 +415,5 @@ def test_every_answer_has_a_date_of_now(connection: Wire, http: httpx.Client, na
     for pause in (0, 0, 0, 0, 0, 0, 2.5, 0):
         time.sleep(pause)
         connection.send(head("GET", f"/v2/{name}/manifests/v1"))
-        told = parsedate_to_datetime(connection.answer().header("date") or "")
+        told = parsedate_to_datetime(connection.answer().headers.get("date") or "")
         assert abs((told - datetime.now(UTC)).total_seconds()) <= 1.5

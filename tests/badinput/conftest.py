@@ -11,9 +11,11 @@ import httpx
 import pytest
 
 from tests.badinput.rules import all_obey
-from tests.badinput.wire import Reply, request, talk
-from tests.content import image, push_blob, put_manifest, random_blob
 from tests.server import Server, running
+from tests.speak.answer import Answer
+from tests.speak.content import image, random_blob
+from tests.speak.requests import push_blob, put_manifest
+from tests.speak.wire import request, talk
 
 CANARY = "canary/image"
 PLAYGROUND = "fuzz"
@@ -38,15 +40,15 @@ class Site:
     workers: list[int] = field(default_factory=list)
 
     @property
-    def port(self) -> int:
-        return self.server.port
+    def url(self) -> str:
+        return self.server.url
 
-    def ask(self, method: str, target: str | bytes, *headers: bytes, body: bytes | None = None) -> Reply:
+    def ask(self, method: str, target: str | bytes, *headers: bytes, body: bytes | None = None) -> Answer:
         """One request that must be answered, by the rules."""
-        found = talk(self.port, request(method, target, *headers, body=body), [method])
+        found = talk(self.url, request(method, target, *headers, body=body), [method])
         all_obey([method], found)
-        assert found.replies, f"closed without an answer: {method} {target!r} {headers!r}"
-        return found.replies[0]
+        assert found.answers, f"closed without an answer: {method} {target!r} {headers!r}"
+        return found.answers[0]
 
     def intact(self) -> None:
         """The same processes serve the canary as it was pushed, and nothing stands where it should not."""

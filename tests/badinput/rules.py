@@ -3,19 +3,20 @@
 import json
 
 from registry.openapi import CODES
-from tests.badinput.wire import Reply, Talk
+from tests.speak.answer import Answer
+from tests.speak.wire import Talk
 
 LARGEST_ERROR = 64 * 1024
 
 
-def obeys(method: str, reply: Reply) -> None:
+def obeys(method: str, reply: Answer) -> None:
     """No failure of the server, errors in the one form (R-200, R-201), HEAD without a body."""
     assert reply.status < 500, reply
     if method == "HEAD":
         assert reply.body == b""
         return
     if reply.status >= 400:
-        assert reply.header("content-type") == "application/json", reply
+        assert reply.headers.get("content-type") == "application/json", reply
         told = json.loads(reply.body)
         assert set(told) == {"errors"}
         assert told["errors"]
@@ -26,11 +27,11 @@ def obeys(method: str, reply: Reply) -> None:
             assert entry["code"] != "UNKNOWN"
             assert all(isinstance(value, str) for value in entry.values())
         if reply.status == 405:
-            assert reply.header("allow") is not None
+            assert reply.headers.get("allow") is not None
 
 
 def all_obey(methods: list[str], found: Talk) -> None:
     """The same for a whole connection, which holds nothing but whole answers."""
     assert found.rest == b"", found
-    for method, reply in zip(methods, found.replies, strict=False):
+    for method, reply in zip(methods, found.answers, strict=False):
         obeys(method, reply)

@@ -15,7 +15,7 @@ from registry.http.proxies import forwarded
 from registry.names import Digest, parse_content_range, parse_name, parse_number, parse_reference, parse_tag
 from registry.preconditions import parse_etags
 from registry.services import documents
-from tests.badinput.documents import DIGEST, documents_like, ugly
+from tests.speak.ugly import DIGEST, documents_like, ugly
 
 bounded = settings(max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 

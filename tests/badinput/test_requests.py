@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from registry.http.row import Row
 from registry.routes import ROUTES
 from tests.badinput.conftest import CANARY, PLAYGROUND, Site
-from tests.badinput.documents import DIGEST
 from tests.badinput.fuzz import fuzz
 from tests.badinput.rules import all_obey
-from tests.badinput.wire import request, talk
-from tests.content import OCI_INDEX, digest_of, index
+from tests.speak.content import OCI_INDEX, digest_of, index
+from tests.speak.ugly import DIGEST
+from tests.speak.wire import request, talk
 
 REPOSITORY = f"{PLAYGROUND}/requests"
 CONTENT = b"some content" * 100
@@ -86,9 +86,9 @@ targets = st.builds(
 
 @fuzz(150, method=st.sampled_from(METHODS), target=targets, body=st.none() | st.binary(max_size=50))
 def test_any_path(site: Site, method: str, target: bytes, body: bytes | None) -> None:
-    found = talk(site.port, request(method, target, body=body), [method])
+    found = talk(site.url, request(method, target, body=body), [method])
     all_obey([method], found)
-    assert found.replies
+    assert found.answers
 
 
 TRAVERSALS = [
@@ -159,7 +159,7 @@ def filled(site: Site, row: Row) -> str:
         row.name, ""
     )
     if row.name == "upload":
-        location = site.ask("POST", f"/v2/{REPOSITORY}/blobs/uploads/").header("location")
+        location = site.ask("POST", f"/v2/{REPOSITORY}/blobs/uploads/").headers.get("location")
         assert location is not None
         reference = location.partition("?")[0].rpartition("/")[2]
     elif row.method == "GET" and row.name == "blob":
@@ -278,9 +278,9 @@ def test_any_header(site: Site, row: Row, lines: list[tuple[str, bytes]], body: 
     """Values that HTTP forbids are refused, all others answered as what they are to this route."""
     headers = [name.encode() + b": " + value for name, value in lines]
     payload = request(row.method, filled(site, row), *headers, body=body if row.method in CHANGING else None)
-    found = talk(site.port, payload, [row.method])
+    found = talk(site.url, payload, [row.method])
     all_obey([row.method], found)
-    assert found.replies
+    assert found.answers
 
 
 @pytest.mark.parametrize("row", [row for row in ROUTES if row.method in ("GET", "PUT")], ids=called)
@@ -289,9 +289,9 @@ def test_repeated_headers(site: Site, row: Row) -> None:
     target, body = filled(site, row), b"x" if row.method == "PUT" else None
     for name in HEADERS:
         payload = request(row.method, target, *[name.encode() + b": bytes=0-0"] * 1000, body=body)
-        found = talk(site.port, payload, [row.method])
+        found = talk(site.url, payload, [row.method])
         all_obey([row.method], found)
-        assert found.replies
+        assert found.answers
 
 
 QUERIES = [
@@ -386,6 +386,6 @@ def test_every_method_on_every_path(site: Site, row: Row) -> None:
         if method not in allowed:
             reply = site.ask(method, filled(site, row))
             assert reply.status == 405
-            assert set((reply.header("allow") or "").split(", ")) == allowed
+            assert set((reply.headers.get("allow") or "").split(", ")) == allowed
             if method != "HEAD":
                 assert json.loads(reply.body)["errors"][0]["code"] == "UNSUPPORTED"

@@ -1,14 +1,14 @@
 """Requests that are no HTTP, or that two readers would understand differently: refused, and the connection closed."""
 
-import socket
 import time
 
 import pytest
 
 from tests.badinput.conftest import CANARY, Site
 from tests.badinput.rules import all_obey
-from tests.badinput.wire import HOST, PING, request, talk
-from tests.content import OCI_INDEX, digest_of, index
+from tests.speak.client import open_socket, read_all
+from tests.speak.content import OCI_INDEX, digest_of, index
+from tests.speak.wire import HOST, PING, request, talk
 
 POST = b"POST /v2/fuzz/blobs/uploads/ HTTP/1.1\r\n" + HOST
 GET = b"GET /v2/ HTTP/1.1\r\n" + HOST
@@ -88,7 +88,7 @@ REFUSED = {
 @pytest.mark.parametrize("shape", REFUSED)
 def test_refused_and_closed(site: Site, shape: str) -> None:
     """At most one success before it (a session that a complete head has started), then 400 and the end."""
-    found = talk(site.port, REFUSED[shape] + EVIL + PING, ["GET", "DELETE", "GET"])
+    found = talk(site.url, REFUSED[shape] + EVIL + PING, ["GET", "DELETE", "GET"])
     all_obey(["GET", "DELETE", "GET"], found)
     assert found.statuses == [400]
     assert found.closed
@@ -107,13 +107,13 @@ HEADS = {
 @pytest.mark.parametrize(("lines", "status"), [(498, 200), (499, 431), (5000, 431)])
 def test_lines_of_headers_are_counted(site: Site, lines: int, status: int) -> None:
     """Beside the two others that this request has."""
-    found = talk(site.port, GET + b"a:b\r\n" * lines + b"c: d\r\n\r\n", ["GET"])
+    found = talk(site.url, GET + b"a:b\r\n" * lines + b"c: d\r\n\r\n", ["GET"])
     assert found.statuses == [status]
 
 
 @pytest.mark.parametrize("shape", HEADS)
 def test_heads_are_bounded(site: Site, shape: str) -> None:
-    found = talk(site.port, [HEADS[shape][at : at + 10_000] for at in range(0, len(HEADS[shape]), 10_000)])
+    found = talk(site.url, [HEADS[shape][at : at + 10_000] for at in range(0, len(HEADS[shape]), 10_000)])
     all_obey(["GET"], found)
     # Closing with bytes unread may take the answer away again.
     assert found.statuses in ([431], [])
@@ -123,7 +123,7 @@ def test_heads_are_bounded(site: Site, shape: str) -> None:
 @pytest.mark.parametrize("place", [b"0\r\n", b"0\r\nX: ", b"1;"], ids=["trailers", "trailer", "extension"])
 def test_what_stands_beside_a_chunked_body_is_bounded(site: Site, place: bytes, line: bytes) -> None:
     """Trailers without an end are cut off long before they fill the memory."""
-    with socket.create_connection(("127.0.0.1", site.port), timeout=8) as connection:
+    with open_socket(site.url, 8) as connection:
         connection.sendall(
             request("PUT", "/v2/fuzz/manifests/t", b"Transfer-Encoding: chunked") + b"1\r\n{\r\n" + place
         )
@@ -162,10 +162,10 @@ SERVED = {
 def test_served_and_kept_open(site: Site, shape: str) -> None:
     """What is odd but clear has one answer, and the next request has the next."""
     payload, method, status = SERVED[shape]
-    found = talk(site.port, payload + PING, [method, "GET"])
+    found = talk(site.url, payload + PING, [method, "GET"])
     all_obey([method, "GET"], found)
     assert found.statuses == [status, 200]
-    assert b"X-Secret" not in found.replies[0].body
+    assert b"X-Secret" not in found.answers[0].body
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["one-piece", "two-pieces"])
@@ -174,14 +174,14 @@ def test_an_upgrade_does_not_turn_a_body_into_a_request(site: Site, together: bo
     head = request("PUT", "/v2/fuzz/manifests/up", b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Type: text/plain")
     head = head.removesuffix(b"\r\n") + b"Content-Length: %d\r\n\r\n" % len(EVIL)
     pieces = [head + EVIL + PING] if together else [head, EVIL, PING]
-    found = talk(site.port, pieces, ["PUT", "GET", "GET"][:2])
+    found = talk(site.url, pieces, ["PUT", "GET", "GET"][:2])
     all_obey(["PUT", "GET"], found)
     assert found.statuses == [400, 200]
 
 
 def test_many_upgrades_at_once(site: Site) -> None:
     payload = GET + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-    found = talk(site.port, payload * 1500, ["GET"] * 1500)
+    found = talk(site.url, payload * 1500, ["GET"] * 1500)
     assert set(found.statuses) == {200}
 
 
@@ -189,7 +189,7 @@ def test_a_push_that_would_like_to_upgrade_succeeds(site: Site) -> None:
     body = index([])
     kind = b"Content-Type: " + OCI_INDEX.encode()
     payload = request("PUT", "/v2/fuzz/manifests/h2c", kind, b"Connection: upgrade", b"Upgrade: h2c", body=body)
-    assert talk(site.port, payload, ["PUT"]).statuses == [201]
+    assert talk(site.url, payload, ["PUT"]).statuses == [201]
     assert site.ask("GET", "/v2/fuzz/manifests/h2c").body == body
 
 
@@ -199,7 +199,7 @@ def test_trailers_are_not_headers(site: Site) -> None:
     kind = b"Content-Type: " + OCI_INDEX.encode()
     head = request("PUT", "/v2/fuzz/manifests/trailers", kind, b"Transfer-Encoding: chunked")
     chunks = b"%x\r\n%s\r\n0\r\nIf-Match: nothing\r\nContent-Type: a/b\r\n\r\n" % (len(body), body)
-    found = talk(site.port, head + chunks + PING, ["PUT", "GET"])
+    found = talk(site.url, head + chunks + PING, ["PUT", "GET"])
     assert found.statuses == [201, 200]
 
 
@@ -209,27 +209,26 @@ def test_garbage_does_not_get_into_an_answer_under_way(site: Site) -> None:
     digest = digest_of(content)
     assert site.ask("POST", f"/v2/fuzz/blobs/uploads/?digest={digest}", body=content).status == 201
     received = bytearray()
-    with socket.create_connection(("127.0.0.1", site.port), timeout=8) as connection:
+    with open_socket(site.url, 8) as connection:
         connection.sendall(request("GET", f"/v2/fuzz/blobs/{digest}"))
         received += connection.recv(1000)
         connection.sendall(b"garbage \r\n\r\n")
         time.sleep(0.05)
-        while piece := connection.recv(1 << 20):
-            received += piece
+        received += read_all(connection)
     body = received.partition(b"\r\n\r\n")[2]
     assert body[: len(content)] == content
     assert body[len(content) :].startswith(b"HTTP/1.1 400 ")
 
 
 def test_garbage_after_a_request_does_not_take_its_answer(site: Site) -> None:
-    found = talk(site.port, PING + b"garbage \r\n\r\n", ["GET", "GET", "GET"])
+    found = talk(site.url, PING + b"garbage \r\n\r\n", ["GET", "GET", "GET"])
     assert found.statuses == [200, 400]
     assert found.closed
 
 
 def test_a_body_that_stalls_is_given_up(site: Site) -> None:
     """408 after the time that the operator set, here two seconds."""
-    found = talk(site.port, request("PUT", "/v2/fuzz/manifests/t", b"Content-Length: 10") + b"{", ["PUT"])
+    found = talk(site.url, request("PUT", "/v2/fuzz/manifests/t", b"Content-Length: 10") + b"{", ["PUT"])
     all_obey(["PUT"], found)
     assert found.statuses == [408]
 
@@ -237,17 +236,15 @@ def test_a_body_that_stalls_is_given_up(site: Site) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("begun", [b"", b"GET /v2/ HT", GET, PING + b"GET"], ids=["nothing", "line", "head", "second"])
 def test_connections_that_never_finish_to_ask_are_closed(site: Site, begun: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", site.port), timeout=100) as connection:
+    with open_socket(site.url, 100) as connection:
         connection.sendall(begun)
-        while connection.recv(10_000):
-            pass
+        read_all(connection)
 
 
 @pytest.mark.slow
 def test_a_connection_that_fell_silent_in_a_refused_body_is_closed(site: Site) -> None:
-    with socket.create_connection(("127.0.0.1", site.port), timeout=100) as connection:
+    with open_socket(site.url, 100) as connection:
         connection.sendall(request("PUT", "/v2/fuzz/manifests/.bad", b"Content-Length: 1000000"))
         assert connection.recv(10_000).startswith(b"HTTP/1.1 400")
         connection.sendall(b"{")
-        while connection.recv(10_000):
-            pass
+        read_all(connection)

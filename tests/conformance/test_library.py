@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from conformance import __version__
+from tests.project.test_readme import pattern, steps
 from tests.server import Server
-from tests.test_readme import pattern, steps
 
 KIT = Path(__file__).parents[2] / "conformance"
 README = (KIT / "README.md").read_text()

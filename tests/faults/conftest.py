@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.client import Client
 from tests.faults.crowd import Crowd
 from tests.faults.model import check_disk
 from tests.server import Server, running
+from tests.speak.client import Client
 
 
 @pytest.fixture(params=[1, 2], ids=["one-worker", "two-workers"], scope="module")

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.faults.client import Answer, Client
+from tests.speak.answer import Answer
+from tests.speak.client import Client
 
 Task = Callable[[Client], Answer]
 

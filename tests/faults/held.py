@@ -5,8 +5,8 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from tests.faults.client import Client
 from tests.server import Server
+from tests.speak.client import Client
 
 MIB = 1024 * 1024
 
@@ -39,13 +39,3 @@ def as_much_as_goes(connection: socket.socket, content: bytes, patience: float =
             sent += connection.send(content[sent : sent + MIB])
     connection.settimeout(30)
     return sent
-
-
-def open_narrow(server: Server) -> socket.socket:
-    """A connection whose kernel takes little for a client that does not read."""
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-    host, port = server.url.removeprefix("http://").split(":")
-    connection.settimeout(30)
-    connection.connect((host, int(port)))
-    return connection

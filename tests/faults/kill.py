@@ -1,7 +1,6 @@
 """Rounds of pushing, SIGKILL in the midst of it, and looking at what is left: `python -m tests.faults.kill`."""
 
 import argparse
-import json
 import random
 import tempfile
 import threading
@@ -10,10 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tests.content import CONFIG, LAYER, OCI_MANIFEST, with_digest
-from tests.faults.client import Answer, Client, Gone, sha256
 from tests.faults.model import Contents, Session, check, check_disk, check_listings, check_session
 from tests.server import Server
+from tests.speak.answer import Answer
+from tests.speak.client import Client, Gone
+from tests.speak.content import LAYER, OCI_MANIFEST, digest_of, image
+from tests.speak.requests import with_digest
 
 CLIENTS = 4
 MOST_OPEN = 3
@@ -114,7 +115,7 @@ class Pusher:
     def _finish(self, session: Session) -> None:
         rest = session.content[session.arrived :]
         session.under_way, session.ending = len(rest), "finish"
-        key = session.name, sha256(session.content)
+        key = session.name, digest_of(session.content)
         self._send(
             "PUT",
             with_digest(session.path, key[1]),
@@ -129,7 +130,7 @@ class Pusher:
 
     def _push_at_once(self) -> None:
         content = self._content()
-        key = self._name(), sha256(content)
+        key = self._name(), digest_of(content)
         self._send(
             "POST",
             f"/v2/{key[0]}/blobs/uploads/?digest={key[1]}",
@@ -200,16 +201,11 @@ class Pusher:
             return key[1], self.acknowledged.manifests[key]
         held = [(digest, len(content)) for (at, digest), content in self.acknowledged.blobs.items() if at == name]
         layers = self._random.sample(held, min(2, len(held)))
-        body = json.dumps(
-            {
-                "schemaVersion": 2,
-                "mediaType": OCI_MANIFEST,
-                "config": {"mediaType": CONFIG, "digest": sha256(b"{}"), "size": 2},
-                "layers": [{"mediaType": LAYER, "digest": digest, "size": size} for digest, size in layers],
-                "annotations": {"nonce": self._random.randbytes(8).hex()},
-            }
-        ).encode()
-        return sha256(body), body
+        body = image(
+            layers=[{"mediaType": LAYER, "digest": digest, "size": size} for digest, size in layers],
+            annotations={"nonce": self._random.randbytes(8).hex()},
+        )
+        return digest_of(body), body
 
     def _put(self, path: str, name: str, digest: str, body: bytes, tags: list[str]) -> None:
         def change(contents: Contents) -> None:
@@ -250,10 +246,10 @@ class Pusher:
             raise self.failure
         self.acknowledged, self.pending = check(client, self.acknowledged, self.pending), None
         for session in self.open:
-            key = session.name, sha256(session.content)
+            key = session.name, digest_of(session.content)
             content = check_session(client, session, stop_here=self._random.random() < 0.5)
             if content is not None:
-                self.acknowledged.blobs[session.name, sha256(content)] = content
+                self.acknowledged.blobs[session.name, digest_of(content)] = content
             elif session.ending == "finish":
                 assert key in self.acknowledged.blobs, f"a finished upload has left no blob: {key}"
         self.open.clear()

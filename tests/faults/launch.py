@@ -11,7 +11,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from tests.faults.client import Client, Gone, soon
+from tests.soon import soon
+from tests.speak.client import Client, Gone
 
 Place = int | IO[Any] | None
 

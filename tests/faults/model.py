@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tests.content import OCI_MANIFEST
-from tests.faults.client import Client, sha256
+from tests.speak.client import Client
+from tests.speak.content import OCI_MANIFEST, digest_of
 
 
 @dataclass
@@ -52,21 +52,21 @@ def served(client: Client, wanted: Contents, allowed: Contents) -> Contents:
         answer = client.get(f"/v2/{name}/blobs/{digest}")
         if answer.status != 404:
             assert answer.status == 200, answer
-            assert sha256(answer.body) == digest, f"{digest} of {name} is served with wrong bytes"
+            assert digest_of(answer.body) == digest, f"{digest} of {name} is served with wrong bytes"
             found.blobs[name, digest] = answer.body
     for name, digest in wanted.manifests.keys() | allowed.manifests.keys():
         answer = client.get(f"/v2/{name}/manifests/{digest}")
         if answer.status != 404:
             assert answer.status == 200, answer
-            assert sha256(answer.body) == digest == answer.headers["docker-content-digest"]
+            assert digest_of(answer.body) == digest == answer.headers["docker-content-digest"]
             assert answer.headers["content-type"] == OCI_MANIFEST
             found.manifests[name, digest] = answer.body
     for name, tag in wanted.tags.keys() | allowed.tags.keys():
         answer = client.get(f"/v2/{name}/manifests/{tag}")
         if answer.status != 404:
             assert answer.status == 200, answer
-            assert sha256(answer.body) == answer.headers["docker-content-digest"]
-            found.tags[name, tag] = sha256(answer.body)
+            assert digest_of(answer.body) == answer.headers["docker-content-digest"]
+            found.tags[name, tag] = digest_of(answer.body)
     return found
 
 
@@ -102,7 +102,7 @@ def check_listings(client: Client, expected: Contents) -> None:
         assert tags == sorted(tag for repository, tag in expected.tags if repository == name)
         for tag in tags:
             answer = client.get(f"/v2/{name}/manifests/{tag}")
-            assert (answer.status, sha256(answer.body)) == (200, expected.tags[name, tag])
+            assert (answer.status, digest_of(answer.body)) == (200, expected.tags[name, tag])
 
 
 def check_session(client: Client, session: Session, *, stop_here: bool) -> bytes | None:
@@ -120,7 +120,7 @@ def check_session(client: Client, session: Session, *, stop_here: bool) -> bytes
     content = session.content[: status.offset] if stop_here else session.content
     answer = client.finish(status.location, content, content[status.offset :])
     assert answer.status == 201, answer
-    assert answer.headers["docker-content-digest"] == sha256(content)
+    assert answer.headers["docker-content-digest"] == digest_of(content)
     return content
 
 
@@ -138,13 +138,13 @@ def check_disk(data: Path, *, hashed: bool = False) -> int:
     for digest, size, key, content in blobs:
         assert (key is None) != (content is None), f"{digest} stands in storage or in a row"
         if content is not None:
-            assert (sha256(content), len(content)) == (digest, size)
+            assert (digest_of(content), len(content)) == (digest, size)
             continue
         path = data / "blobs" / key
         assert path.stat().st_size == size, f"{path} is not {size} bytes long"
         if hashed:
-            assert sha256(path.read_bytes()) == digest
+            assert digest_of(path.read_bytes()) == digest
     for digest, size, body in manifests:
-        assert (sha256(body), len(body)) == (digest, size)
+        assert (digest_of(body), len(body)) == (digest, size)
         json.loads(body)
     return len(blobs)

@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tests.content import OCI_INDEX, index
-from tests.faults.client import Client
 from tests.faults.model import check_disk
 from tests.faults.soak_hostile import KINDS, Scene, for_ever
 from tests.faults.soak_normal import Pusher, Seen
 from tests.server import READY, Server
+from tests.speak.client import Client
+from tests.speak.content import OCI_INDEX, index
 
 EXAMPLES = """examples:
   python -m tests.faults.soak --minutes 10

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from tests.faults.soak_wire import Connection, Gone, head, held, raw, receive, reset, send
+from tests.speak.client import reset_at_close
+from tests.speak.many import Connection, Gone, held, raw, receive, send
+from tests.speak.wire import head
 
 HELD = 100.0
 """Seconds after which a connection that takes nothing must have been let go of: a minute is the default."""
@@ -95,7 +97,7 @@ async def abort(scene: Scene) -> None:
         async with raw(scene.port) as connection:
             request = chance.choice(requests)
             if chance.random() < 0.5:
-                reset(connection)
+                reset_at_close(connection)
             await send(connection, request[: chance.choice([10, len(request) // 2, len(request)])], 1)
             await asyncio.sleep(chance.choice([0, 0.01, 0.2]))
         await asyncio.sleep(0.3)

@@ -8,8 +8,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST, with_digest
-from tests.faults.soak_wire import Answer, Connection, Gone, sha256
+from tests.speak.answer import Answer
+from tests.speak.content import OCI_INDEX, OCI_MANIFEST, digest_of, image, index
+from tests.speak.many import Connection, Gone
+from tests.speak.requests import with_digest
 
 MOST = 8
 """Images that a client keeps: it deletes one for each that it pushes beyond them."""
@@ -125,7 +127,7 @@ class Pusher:
         """Find out what became of the requests that nobody answered."""
         for place, allowed in list(self._doubtful.items()):
             answer = await self._ask("GET", place)
-            found = "" if answer.status == 404 else sha256(answer.body)
+            found = "" if answer.status == 404 else digest_of(answer.body)
             if found not in allowed:
                 self._seen.lost.append(f"{place}: {answer.status}, {found} where {allowed} was pushed")
             self._set(place, found)
@@ -133,7 +135,7 @@ class Pusher:
 
     async def _read(self, path: str, into: list[float] | None = None) -> None:
         answer = await self._ask("GET", path, into=into)
-        if answer.status != 200 or sha256(answer.body) != self.content[path]:
+        if answer.status != 200 or digest_of(answer.body) != self.content[path]:
             self._seen.lost.append(f"{path}: {answer.status}, {len(answer.body)} bytes, not {self.content[path]}")
             del self.content[path]
 
@@ -141,7 +143,7 @@ class Pusher:
 
     async def _blob(self, content: bytes) -> str:
         """Push it in one of the usual ways; its digest."""
-        digest = sha256(content)
+        digest = digest_of(content)
         place = f"/v2/{self._name}/blobs/{digest}"
         way = self._chance.choice(["at once", "whole", "chunks", "stream"])
         if way == "at once":
@@ -169,19 +171,9 @@ class Pusher:
         fresh = self._chance.randbytes(self._chance.choice(sizes))
         layers = [fresh, self._chance.choice(self._layers)] if self._chance.random() < 0.3 else [fresh]
         digests = [await self._blob(layer) for layer in layers]
-        body = json.dumps(
-            {
-                "schemaVersion": 2,
-                "mediaType": OCI_MANIFEST,
-                "config": {"mediaType": CONFIG, "digest": await self._blob(b"{}"), "size": 2},
-                "layers": [
-                    {"mediaType": LAYER, "digest": digest, "size": len(layer)}
-                    for digest, layer in zip(digests, layers, strict=True)
-                ],
-                **more,
-            }
-        ).encode()
-        digest = sha256(body)
+        await self._blob(b"{}")
+        body = image(b"{}", layers, **more)
+        digest = digest_of(body)
         base = f"/v2/{self._name}/manifests/"
         await self._change(
             "PUT", base + tag, base + tag, digest, f"Content-Type: {OCI_MANIFEST}", body=[body], small=True
@@ -214,9 +206,8 @@ class Pusher:
         if digest not in {entry["digest"] for entry in json.loads(answer.body)["manifests"]}:
             self._seen.lost.append(f"{digest} is not among the referrers of {subject}")
         entry = {"mediaType": OCI_MANIFEST, "digest": digest, "size": own, "artifactType": "example/signature"}
-        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}
         path = f"/v2/{self._name}/manifests/{subject.replace(':', '-')}"
-        answer = await self._ask("PUT", path, f"Content-Type: {OCI_INDEX}", body=[json.dumps(index).encode()])
+        answer = await self._ask("PUT", path, f"Content-Type: {OCI_INDEX}", body=[index([entry])])
         if answer.status != 201 or (await self._ask("GET", path)).status != 200:
             self._seen.lost.append(f"{path}: {answer}")
 

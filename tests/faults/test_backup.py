@@ -15,8 +15,9 @@ import httpx
 import pytest
 
 from registry.names import Digest
-from tests.content import digest_of, push_image, put_manifest
 from tests.server import Server, running
+from tests.speak.content import digest_of
+from tests.speak.requests import push_image, put_manifest
 
 PAGE = (Path(__file__).parents[2] / "spec" / "operation.md").read_text()
 [BACKUP, RESTORE] = re.findall(r"```sh\n(.*?)```", PAGE.partition("## Backup")[2].partition("## Upgrade")[0], re.S)

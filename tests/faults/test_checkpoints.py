@@ -18,9 +18,10 @@ from registry.database.sqlite import UnsyncedSqlite
 from registry.names import RepositoryName
 from registry.services.uploads import rows
 from registry.settings.loading import load
-from tests.content import image
-from tests.faults.client import Client, soon
 from tests.server import running
+from tests.soon import soon
+from tests.speak.client import Client
+from tests.speak.content import image
 
 BOUND = 64 * 1024 * 1024
 SECONDS = 3.0

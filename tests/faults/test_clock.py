@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Client, Slow
 from tests.server import running
+from tests.speak.client import Client, Slow
 
 LIBRARIES = list(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 EXPIRY = 8

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.wire import head
-from tests.content import image
-from tests.faults.client import Answer, Client, open_socket, read_all, sha256
-from tests.faults.held import MIB, as_much_as_goes, memory, open_narrow, pushed
+from tests.faults.held import MIB, as_much_as_goes, memory, pushed
 from tests.server import Server, running
+from tests.speak.answer import Answer
+from tests.speak.client import Client, open_socket, read_all
+from tests.speak.content import digest_of, image
+from tests.speak.wire import head
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_requests_sent_ahead_of_a_stalled_answer_cost_little(data: Path) -> None
         before = memory(server)
         request = head("GET", "/v2/")
         count = MIB // 4 // len(request)
-        ahead = [stack.enter_context(open_narrow(server)) for _ in range(20)]
+        ahead = [stack.enter_context(open_socket(server.url, narrow=True)) for _ in range(20)]
         for connection in ahead:
             connection.sendall(head("GET", f"/v2/ahead/app/blobs/{digest}"))
         time.sleep(0.5)
@@ -208,7 +209,7 @@ def test_idle_connections_leave_descriptors_for_work(asked: bool, workers: int, 
         while resting.is_alive() or rounds < 5:
             rounds += 1
             told = [
-                working.request("POST", f"/v2/idle/app/blobs/uploads/?digest={sha256(content)}", content),
+                working.request("POST", f"/v2/idle/app/blobs/uploads/?digest={digest_of(content)}", content),
                 working.get(f"/v2/idle/app/blobs/{digest}"),
                 working.put_manifest("idle/app", "latest", image()),
                 working.request("POST", "/v2/idle/app/blobs/uploads/"),

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import with_digest
-from tests.faults.client import Answer, Client, sha256, soon
 from tests.faults.model import check_disk
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.answer import Answer
+from tests.speak.client import Client
+from tests.speak.content import digest_of
+from tests.speak.requests import with_digest
 
 Push = Callable[[Client, str, bytes], Answer]
 
 
 def in_one(client: Client, name: str, content: bytes) -> Answer:
-    return client.request("POST", f"/v2/{name}/blobs/uploads/?digest={sha256(content)}", content)
+    return client.request("POST", f"/v2/{name}/blobs/uploads/?digest={digest_of(content)}", content)
 
 
 def in_two(client: Client, name: str, content: bytes) -> Answer:
@@ -193,5 +196,5 @@ def test_a_folder_that_was_removed_is_made_again(folder: str, push: str, data: P
             shutil.rmtree(server.data / "blobs" / folder)
             content = os.urandom(size)
             assert PUSHES[push](client, "damage/folder", content).status == 201
-            assert client.get(f"/v2/damage/folder/blobs/{sha256(content)}").body == content
-            assert client.request("PUT", with_digest(open_before, sha256(content)), content).status == 201
+            assert client.get(f"/v2/damage/folder/blobs/{digest_of(content)}").body == content
+            assert client.request("PUT", with_digest(open_before, digest_of(content)), content).status == 201

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Client, Slow, open_socket, read_all, sha256, soon
 from tests.faults.launch import Launched, cpu_within, launched
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.client import Client, Slow, open_socket, read_all
+from tests.speak.content import digest_of
 
 FEW = ["prlimit", "--nofile=256:256"]
 
@@ -57,7 +59,7 @@ def test_those_who_rest_give_way(workers: int, tmp_path: Path) -> None:
         assert slow.answer().status == 202
         with Client(server.url) as client:
             assert client.finish(path, content).status == 201
-            assert sha256(client.get(f"/v2/few/app/blobs/{sha256(content)}").body) == sha256(content)
+            assert digest_of(client.get(f"/v2/few/app/blobs/{digest_of(content)}").body) == digest_of(content)
 
 
 @pytest.mark.spec("OPERATE-9")
@@ -152,7 +154,7 @@ def test_who_reads_slowly_beside_many_that_stall(tmp_path: Path) -> None:
         while piece := reader.recv(100_000):
             received += piece
             time.sleep(len(piece) / 2_500_000)
-        assert sha256(bytes(received).partition(b"\r\n\r\n")[2]) == digest
+        assert digest_of(bytes(received).partition(b"\r\n\r\n")[2]) == digest
         assert server.end() == 0
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import image, with_digest
-from tests.faults.client import Answer, Client, sha256
 from tests.faults.disks import PAGE, Disk, free, small_disk
 from tests.faults.model import Contents, check, check_disk, check_listings
 from tests.server import Server, running
+from tests.speak.answer import Answer
+from tests.speak.client import Client
+from tests.speak.content import digest_of, image
+from tests.speak.requests import with_digest
 
 SPACE = 20 * 1024 * 1024
 
@@ -45,8 +47,8 @@ def kept(client: Client) -> Contents:
         kept.blobs["full/kept", client.push("full/kept", content)] = content
     body = image(annotations={"kept": "yes"})
     assert client.put_manifest("full/kept", "latest", body).status == 201
-    kept.manifests["full/kept", sha256(body)] = body
-    kept.tags["full/kept", "latest"] = sha256(body)
+    kept.manifests["full/kept", digest_of(body)] = body
+    kept.tags["full/kept", "latest"] = digest_of(body)
     return kept
 
 
@@ -69,7 +71,7 @@ def test_a_chunk_that_does_not_fit(disk: Disk, client: Client, kept: Contents) -
         assert free(disk) > before - 100_000, "the part that was written still takes space"
     check_refused(client.finish(path, content, content[500_000:]))
     assert client.get(path).offset == 500_000
-    assert client.get(f"/v2/full/chunks/blobs/{sha256(content)}").status == 404
+    assert client.get(f"/v2/full/chunks/blobs/{digest_of(content)}").status == 404
     check(client, kept, None)
     # What fits goes on fitting.
     small = client.push("full/chunks", b"a small one")
@@ -78,7 +80,7 @@ def test_a_chunk_that_does_not_fit(disk: Disk, client: Client, kept: Contents) -
     disk.clear()
     assert client.patch(path, content[500_000:2_000_000], 500_000).status == 202
     assert client.finish(path, content, content[2_000_000:]).status == 201
-    assert client.get(f"/v2/full/chunks/blobs/{sha256(content)}").body == content
+    assert client.get(f"/v2/full/chunks/blobs/{digest_of(content)}").body == content
 
 
 @pytest.mark.parametrize("size", [900_000, 3_000_000])
@@ -88,8 +90,8 @@ def test_a_whole_blob_that_does_not_fit(size: int, disk: Disk, server: Server, c
     disk.leave(600_000)
     before = free(disk)
     check_refused(client.finish(path, content, content))
-    check_refused(client.request("POST", f"/v2/full/whole/blobs/uploads/?digest={sha256(content)}", content))
-    assert client.get(f"/v2/full/whole/blobs/{sha256(content)}").status == 404
+    check_refused(client.request("POST", f"/v2/full/whole/blobs/uploads/?digest={digest_of(content)}", content))
+    assert client.get(f"/v2/full/whole/blobs/{digest_of(content)}").status == 404
     assert free(disk) > before - 100_000
     check(client, kept, None)
     status = client.get(path)
@@ -97,7 +99,7 @@ def test_a_whole_blob_that_does_not_fit(size: int, disk: Disk, server: Server, c
 
     disk.clear()
     assert client.finish(path, content, content).status == 201
-    assert client.get(f"/v2/full/whole/blobs/{sha256(content)}").body == content
+    assert client.get(f"/v2/full/whole/blobs/{digest_of(content)}").body == content
     assert list((server.data / "blobs" / "_uploads").iterdir()) == []
 
 
@@ -119,7 +121,7 @@ def test_nothing_fits(disk: Disk, client: Client, kept: Contents) -> None:
             assert answer.status == 201
     assert refused > 0
     check_refused(client.put_manifest("full/nothing", "large", body))
-    check_refused(client.request("POST", f"/v2/full/nothing/blobs/uploads/?digest={sha256(content)}", content))
+    check_refused(client.request("POST", f"/v2/full/nothing/blobs/uploads/?digest={digest_of(content)}", content))
     assert client.get("/v2/full/nothing/manifests/large").status == 404
     check(client, kept, None)
     assert client.get(path).offset == 1_000
@@ -142,7 +144,7 @@ def test_each_step_at_each_amount_of_space(disk: Disk, client: Client, kept: Con
         answers = [client.patch(open_before, content[size : size + 9_000], size)]
         if answers[0].status == 202:
             size += 9_000
-        answers.append(client.request("POST", f"/v2/full/steps/blobs/uploads/?digest={sha256(other)}", other))
+        answers.append(client.request("POST", f"/v2/full/steps/blobs/uploads/?digest={digest_of(other)}", other))
         body = image(annotations={"pages": str(pages)})
         answers.append(client.put_manifest("full/steps", "latest", body))
         answers.append(client.request("POST", "/v2/full/steps/blobs/uploads/"))
@@ -151,7 +153,7 @@ def test_each_step_at_each_amount_of_space(disk: Disk, client: Client, kept: Con
         for answer in answers:
             if answer.status == 507:
                 check_refused(answer)
-        blob = client.get(f"/v2/full/steps/blobs/{sha256(other)}")
+        blob = client.get(f"/v2/full/steps/blobs/{digest_of(other)}")
         assert blob.status == (200 if answers[1].status == 201 else 404), told
         if answers[2].status == 201:
             assert client.get("/v2/full/steps/manifests/latest").body == body, told
@@ -163,11 +165,11 @@ def test_each_step_at_each_amount_of_space(disk: Disk, client: Client, kept: Con
             assert status.status == 204, told
             assert size <= status.offset <= len(content), told
             rest = content[status.offset :]
-            answer = client.request("PUT", with_digest(open_before, sha256(content)), rest)
+            answer = client.request("PUT", with_digest(open_before, digest_of(content)), rest)
             assert answer.status == 201, (told, answer)
         assert time.monotonic() - begun < 2, f"{told}: the session was still claimed"
-        assert client.get(f"/v2/full/steps/blobs/{sha256(content)}").body == content, told
-        assert client.request("DELETE", f"/v2/full/steps/blobs/{sha256(content)}").status == 202
+        assert client.get(f"/v2/full/steps/blobs/{digest_of(content)}").body == content, told
+        assert client.request("DELETE", f"/v2/full/steps/blobs/{digest_of(content)}").status == 202
     check(client, kept, None)
 
 
@@ -183,8 +185,8 @@ def test_manifests_until_the_database_is_full(disk: Disk, server: Server, client
         if answer.status != 201:
             refused = answer
             break
-        pushed.manifests["full/kept", sha256(body)] = body
-        pushed.tags["full/kept", tag] = sha256(body)
+        pushed.manifests["full/kept", digest_of(body)] = body
+        pushed.tags["full/kept", tag] = digest_of(body)
     assert refused is not None
     check_refused(refused)
     assert len(pushed.tags) > 5

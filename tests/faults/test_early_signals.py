@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Client
 from tests.server import Server
+from tests.speak.client import Client
 
 UNHEEDED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 DELAYS = [step / 5 for step in range(6)]

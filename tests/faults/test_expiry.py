@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.content import with_digest
-from tests.faults.client import Client, Slow, sha256
 from tests.faults.model import check_disk
 from tests.server import Server, running
+from tests.speak.client import Client, Slow
+from tests.speak.content import digest_of
+from tests.speak.requests import with_digest
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +52,20 @@ def test_a_session_in_use_outlives_the_sweep(sweeping: Server) -> None:
         assert (answer.status, answer.offset) == (202, 9_000)
         assert client.get(path).offset == 9_000
         assert client.finish(path, content).status == 201
-        assert client.get(f"/v2/sweep/slow/blobs/{sha256(content)}").body == content
+        assert client.get(f"/v2/sweep/slow/blobs/{digest_of(content)}").body == content
 
 
 def test_a_push_in_one_request_outlives_the_sweep(sweeping: Server) -> None:
     content = os.urandom(2_500_000)
     with Client(sweeping.url) as client:
-        url = f"/v2/sweep/slow/blobs/uploads/?digest={sha256(content)}"
+        url = f"/v2/sweep/slow/blobs/uploads/?digest={digest_of(content)}"
         with Slow(sweeping.url, "POST", url, len(content)) as slow:
             slow.send(content[:1_500_000])
             for start in range(1_500_000, 2_500_000, 100_000):
                 time.sleep(0.3)
                 slow.send(content[start : start + 100_000])
             assert slow.answer().status == 201
-        assert client.get(f"/v2/sweep/slow/blobs/{sha256(content)}").body == content
+        assert client.get(f"/v2/sweep/slow/blobs/{digest_of(content)}").body == content
 
 
 def test_chunks_at_the_moment_of_the_sweep(sweeping: Server) -> None:
@@ -84,7 +85,7 @@ def test_chunks_at_the_moment_of_the_sweep(sweeping: Server) -> None:
                 found[answer.status] += 1
                 if answer.status == 202:
                     content = b"a" * 1000 + b"b" * 1000
-                    url = with_digest(path, sha256(content))
+                    url = with_digest(path, digest_of(content))
                     assert client.request("PUT", url).status == 201, f"seed {seed}"
         return found
 

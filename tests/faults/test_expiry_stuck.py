@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from registry.database.reserve import FILES, SIZE, Reserve
-from tests.faults.client import Client, soon
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.client import Client
 
 FLAGS = ("--workers", "1", "--upload-expiry", "1s")
 DAY = 86_400

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.content import image
-from tests.faults.client import Answer, Client, sha256
-from tests.faults.reader import UNTIL_KEPT, Reader
 from tests.server import Server, running
+from tests.speak.answer import Answer
+from tests.speak.client import UNTIL_KEPT, Client
+from tests.speak.content import digest_of, image
 
 ROUNDS = 100
 WORKERS = 2
@@ -30,12 +30,12 @@ class Everyone:
     """Connections that were seen to reach every worker, asked all at once and each in a thread of its own."""
 
     def __init__(self, server: Server) -> None:
-        self.by_worker: dict[str, list[Reader]] = {}
-        spare: list[Reader] = []
+        self.by_worker: dict[str, list[Client]] = {}
+        spare: list[Client] = []
         deadline = time.monotonic() + 20
         while len(self.by_worker) < WORKERS or min(map(len, self.by_worker.values())) < EACH:
             assert time.monotonic() < deadline, f"only these workers answer: {list(self.by_worker)}"
-            client = Reader(server.url)
+            client = Client(server.url)
             found = self.by_worker.setdefault(worker(client.get("/v2/")), [])
             (found if len(found) < EACH else spare).append(client)
         for client in spare:
@@ -58,7 +58,7 @@ class Everyone:
     def know(self, *paths: str) -> None:
         """Let each worker be asked so often that it keeps what it answers, and then for this."""
 
-        def learn(clients: list[Reader]) -> None:
+        def learn(clients: list[Client]) -> None:
             for _ in range(UNTIL_KEPT):
                 clients[0].read(paths[0])
             for path in paths:
@@ -96,8 +96,8 @@ def test_a_moved_tag(everyone: Everyone) -> None:
         if number:
             everyone.know(path)
         assert everyone.writer().put_manifest("fresh/app", "latest", body).status == 201
-        assert told(everyone.ask("GET", path)) == {(200, sha256(body))}, f"round {number}"
-        assert told(everyone.ask("HEAD", path)) == {(200, sha256(body))}, f"round {number}"
+        assert told(everyone.ask("GET", path)) == {(200, digest_of(body))}, f"round {number}"
+        assert told(everyone.ask("HEAD", path)) == {(200, digest_of(body))}, f"round {number}"
 
 
 def test_a_new_tag_and_a_deleted_one(everyone: Everyone) -> None:
@@ -110,7 +110,7 @@ def test_a_new_tag_and_a_deleted_one(everyone: Everyone) -> None:
         assert told(everyone.ask("GET", path)) == {(404, None)}
         everyone.know(tags)
         assert everyone.writer().put_manifest("fresh/app", tag, body).status == 201
-        assert told(everyone.ask("HEAD", path)) == {(200, sha256(body))}
+        assert told(everyone.ask("HEAD", path)) == {(200, digest_of(body))}
         assert all(tag in answer.json()["tags"] for answer in everyone.ask("GET", tags))
         everyone.know(path, tags)
         assert everyone.writer().request("DELETE", path).status == 202
@@ -123,9 +123,9 @@ def test_a_manifest_that_was_deleted(everyone: Everyone) -> None:
     """By its digest, and by the tag that goes with it; the repository leaves the catalogue."""
     for number in range(ROUNDS // 4):
         body = image(annotations={"number": str(number)})
-        by_tag, by_digest = (f"/v2/fresh/gone/manifests/{reference}" for reference in ("latest", sha256(body)))
+        by_tag, by_digest = (f"/v2/fresh/gone/manifests/{reference}" for reference in ("latest", digest_of(body)))
         assert everyone.writer().put_manifest("fresh/gone", "latest", body).status == 201
-        assert told(everyone.ask("GET", by_tag)) == told(everyone.ask("GET", by_digest)) == {(200, sha256(body))}
+        assert told(everyone.ask("GET", by_tag)) == told(everyone.ask("GET", by_digest)) == {(200, digest_of(body))}
         assert listed(everyone) == {True}
         everyone.know(by_tag, by_digest, "/v2/_catalog")
         assert everyone.writer().request("DELETE", by_digest).status == 202
@@ -141,7 +141,7 @@ def listed(everyone: Everyone) -> set[bool]:
 def test_a_blob(size: int, everyone: Everyone) -> None:
     for _ in range(ROUNDS // 8):
         content = os.urandom(size)
-        path = f"/v2/fresh/app/blobs/{sha256(content)}"
+        path = f"/v2/fresh/app/blobs/{digest_of(content)}"
         assert told(everyone.ask("HEAD", path)) == {(404, None)}
         everyone.writer().push("fresh/app", content)
         assert {answer.body for answer in everyone.ask("GET", path)} == {content}

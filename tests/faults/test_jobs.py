@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from registry.system import clock, host
-from tests.faults.client import Client, soon
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.client import Client
 
 EXPIRY = ("--upload-expiry", "2s")
 JOBS = ("expire uploads", "expire lists of referrers")

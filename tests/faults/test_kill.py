@@ -1,6 +1,5 @@
 """SIGKILL at any moment: what was acknowledged stays, what was not is there whole or not at all."""
 
-import hashlib
 import os
 import random
 import signal
@@ -9,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Client, Slow, sha256
 from tests.faults.kill import Rounds
 from tests.faults.model import check_disk
 from tests.server import Server, running
+from tests.speak.client import Client, Slow
+from tests.speak.content import digest_of
 
 
 def seed() -> str:
@@ -53,7 +53,7 @@ def test_what_was_never_acknowledged_is_no_part_of_the_blob(rest: bytes, data: P
             status = client.get(path)
             assert (status.status, status.offset) == (204, len(first))
             assert client.finish(path, first + rest, rest).status == 201
-            assert client.get(f"/v2/kill/tail/blobs/{sha256(first + rest)}").body == first + rest
+            assert client.get(f"/v2/kill/tail/blobs/{digest_of(first + rest)}").body == first + rest
         check_disk(data, hashed=True)
     finally:
         server.kill()
@@ -62,7 +62,7 @@ def test_what_was_never_acknowledged_is_no_part_of_the_blob(rest: bytes, data: P
 def test_another_algorithm_does_not_hash_what_was_never_acknowledged(data: Path) -> None:
     """A digest that is named only at the end is that of the bytes that count."""
     first, lost = os.urandom(300_000), os.urandom(4 * 1024 * 1024)
-    digest = f"sha512:{hashlib.sha512(first).hexdigest()}"
+    digest = digest_of(first, "sha512")
     server = Server(data, "--workers", "1").start()
     try:
         with Client(server.url) as client:
@@ -110,7 +110,7 @@ def test_the_other_worker_goes_on_when_one_is_killed(data: Path) -> None:
             assert answer.status == 201, answer
             assert time.monotonic() - started < 3, "the session waited for a process that is dead"
         with Client(server.url) as client:
-            assert client.get(f"/v2/kill/worker/blobs/{sha256(content)}").body == content
+            assert client.get(f"/v2/kill/worker/blobs/{digest_of(content)}").body == content
         deadline = time.monotonic() + 10
         while not (len(server.workers()) == 2 and victim not in server.workers()):
             assert time.monotonic() < deadline, "the worker was not replaced"

@@ -2,18 +2,17 @@
 
 import os
 import signal
-import socket
-import struct
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.api.wire import chunked, head
-from tests.content import image, with_digest
-from tests.faults.client import Client, open_socket, sha256
 from tests.faults.held import MIB, as_much_as_goes, pushed
 from tests.server import Server, running
+from tests.speak.client import Client, open_socket, reset_at_close
+from tests.speak.content import digest_of, image
+from tests.speak.requests import with_digest
+from tests.speak.wire import chunked, head
 
 # Clients that leave
 
@@ -53,7 +52,7 @@ def test_who_leaves_with_requests_sent_ahead_is_no_failure(reset: bool, data: Pa
                 for pause in (0, 0.01):
                     with open_socket(server.url) as connection:
                         if reset:
-                            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                            reset_at_close(connection)
                         as_much_as_goes(connection, requests[: int(len(requests) * part)], 0.3)
                         time.sleep(pause)
         assert client.get("/v2/").status == 200
@@ -76,7 +75,7 @@ def test_what_came_before_sigterm_counts(size: int, method: str, coded: bool, da
     try:
         with Client(server.url) as client:
             path = client.start("term/app")
-        target = path if method == "PATCH" else with_digest(path, sha256(content))
+        target = path if method == "PATCH" else with_digest(path, digest_of(content))
         with open_socket(server.url) as sending:
             if coded:
                 opening = head(method, target, transfer_encoding="chunked")
@@ -94,6 +93,6 @@ def test_what_came_before_sigterm_counts(size: int, method: str, coded: bool, da
             assert status.status == 204
             assert status.offset in ({size} if method == "PATCH" else {0, size})
             assert client.finish(status.location, content, content[status.offset :]).status == 201
-            assert client.get(f"/v2/term/app/blobs/{sha256(content)}").body == content
+            assert client.get(f"/v2/term/app/blobs/{digest_of(content)}").body == content
     finally:
         server.kill()

@@ -1,6 +1,5 @@
 """Attachers, detachers and readers of one list of referrers at once, at two workers: everything is right in the end."""
 
-import json
 import os
 import threading
 from collections.abc import Callable
@@ -9,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.content import OCI_INDEX, OCI_MANIFEST, descriptor, image
-from tests.faults.client import Client, sha256
 from tests.server import Server
+from tests.speak.client import Client
+from tests.speak.content import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image, index
 
 
 class Kept:
@@ -32,25 +31,24 @@ class Kept:
         return answer.json()["manifests"] if answer.status == 200 else []
 
     def write(self, client: Client, entries: list[dict[str, Any]]) -> None:
-        fields = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
         # No two alike: who deletes the list that it has replaced means none that was pushed since.
-        body = json.dumps(fields | {"annotations": {"nonce": os.urandom(8).hex()}}).encode()
+        body = index(entries, annotations={"nonce": os.urandom(8).hex()})
         headers = {"Content-Type": OCI_INDEX}
         assert client.request("PUT", f"{self.path}/{self.tag}", body, headers).status == 201
 
     def attach(self, client: Client, number: int) -> None:
         """Push the referrer, then read the list, add it and push the list."""
         body = self.referrer(number)
-        assert client.put_manifest(self.name, sha256(body), body).status == 201
+        assert client.put_manifest(self.name, digest_of(body), body).status == 201
         entries = self.read(client)
-        if sha256(body) not in {entry["digest"] for entry in entries}:
+        if digest_of(body) not in {entry["digest"] for entry in entries}:
             entries.append(descriptor(body, OCI_MANIFEST))
         # Also where it is listed already: who looks it up in the list that it has written would do so.
         self.write(client, entries)
 
     def detach(self, client: Client, number: int) -> None:
         """As oras-go does it: push the list without it, delete the old list, delete it."""
-        digest = sha256(self.referrer(number))
+        digest = digest_of(self.referrer(number))
         answer = client.get(f"{self.path}/{self.tag}")
         entries = [entry for entry in answer.json()["manifests"] if entry["digest"] != digest]
         self.write(client, entries)
@@ -78,7 +76,7 @@ def test_attachers_detachers_and_readers(server: Server, round_: int) -> None:
                 digest = told.headers["docker-content-digest"]
                 found = client.get(f"{kept.path}/{digest}")
                 # A client that keeps lists deletes the one that it has replaced.
-                if found.status == 200 and sha256(found.body) != digest:
+                if found.status == 200 and digest_of(found.body) != digest:
                     failures.append(f"{digest}: {found.body[:200]!r}")
 
     def work(change: Callable[[Client, int], None], number: int) -> None:
@@ -97,7 +95,7 @@ def test_attachers_detachers_and_readers(server: Server, round_: int) -> None:
     for reader in readers:
         reader.join()
     assert failures == []
-    expected = {sha256(kept.referrer(number)) for number in (*range(3, 6), *range(10, 18))}
+    expected = {digest_of(kept.referrer(number)) for number in (*range(3, 6), *range(10, 18))}
     for _ in range(4):
         # A new connection may reach another worker.
         with Client(server.url) as client:
@@ -119,7 +117,7 @@ def test_what_head_told_can_be_got(server: Server) -> None:
             while not stop.is_set():
                 digest = client.request("HEAD", f"{kept.path}/{kept.tag}").headers["docker-content-digest"]
                 found = client.get(f"{kept.path}/{digest}")
-                if found.status != 200 or sha256(found.body) != digest:
+                if found.status != 200 or digest_of(found.body) != digest:
                     failures.append(f"{found.status} {digest}")
                 reads.append(digest)
 
@@ -128,7 +126,7 @@ def test_what_head_told_can_be_got(server: Server) -> None:
             for number in range(first, first + 30):
                 if number % 3:
                     body = kept.referrer(number)
-                    assert client.put_manifest(kept.name, sha256(body), body).status == 201
+                    assert client.put_manifest(kept.name, digest_of(body), body).status == 201
                 else:
                     kept.attach(client, number)
 
@@ -154,17 +152,17 @@ def test_a_long_list_has_what_was_pushed_before_it_was_asked_for(server: Server)
         kept.write(client, [])
         for number in range(250):
             body = kept.referrer(number)
-            assert client.put_manifest(kept.name, sha256(body), body).status == 201
+            assert client.put_manifest(kept.name, digest_of(body), body).status == 201
 
     def push_and_read(writer: int) -> None:
         with Client(server.url) as client:
             for number in range(12):
                 body = kept.referrer(1000 * (writer + 1) + number)
-                assert client.put_manifest(kept.name, sha256(body), body).status == 201
-                assert sha256(body) in {entry["digest"] for entry in kept.read(client)}
+                assert client.put_manifest(kept.name, digest_of(body), body).status == 201
+                assert digest_of(body) in {entry["digest"] for entry in kept.read(client)}
                 if number % 2:
-                    assert client.request("DELETE", f"{kept.path}/{sha256(body)}").status == 202
-                    assert sha256(body) not in {entry["digest"] for entry in kept.read(client)}
+                    assert client.request("DELETE", f"{kept.path}/{digest_of(body)}").status == 202
+                    assert digest_of(body) not in {entry["digest"] for entry in kept.read(client)}
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(push_and_read, range(4)))

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import image
-from tests.faults.client import Answer, Client, soon
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.answer import Answer
+from tests.speak.client import Client
+from tests.speak.content import image
 
 LOCKS = {
     "immediate": "BEGIN IMMEDIATE",

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Client, open_socket, read_all, soon
 from tests.faults.launch import Launched, launched
+from tests.soon import soon
+from tests.speak.client import Client, open_socket, read_all
 
 SIZES = fcntl.F_SETPIPE_SZ
 PAGE = 4096

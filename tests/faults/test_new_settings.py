@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Client, Slow, soon
 from tests.faults.test_process import replaced, started
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.client import Client, Slow
 
 SHORT_START = "import registry.supervisor\nregistry.supervisor.START_WITHIN = 1.0\n"
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import OCI_MANIFEST, descriptor, image, index
-from tests.faults.client import Client, sha256, soon
 from tests.faults.disks import Disk, small_disk
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.client import Client
+from tests.speak.content import OCI_MANIFEST, descriptor, digest_of, image, index
 
 SPACE = 20 * 1024 * 1024
 NAMES = 200
@@ -31,7 +32,7 @@ def push_all(client: Client) -> dict[str, str]:
     return {
         "small": client.push("room/app", b"small"),
         "large": client.push("room/app", b"large" * 50_000),
-        "image": sha256(image()),
+        "image": digest_of(image()),
     }
 
 
@@ -107,7 +108,7 @@ def test_lists_of_referrers_are_removed_in_time_on_a_full_disk(disk: Disk) -> No
         assert client.put_manifest("room/app", tag, index([])).status == 201
         for number in range(6):
             body = image(subject=about, annotations={"number": str(number), "text": "x" * 20_000})
-            assert client.put_manifest("room/app", sha256(body), body).status == 201
+            assert client.put_manifest("room/app", digest_of(body), body).status == 201
             assert len(client.get(f"/v2/room/app/manifests/{tag}").json()["manifests"]) == number + 1
         with closing(sqlite3.connect(data / "registry.db")) as database, database:
             # Until the disk is full they are a few seconds too young.
@@ -151,7 +152,7 @@ def test_a_head_on_a_full_disk(disk: Disk) -> None:
     with running(disk.root / "data", "--workers", "1") as server, Client(server.url) as client:
         pushed = push_all(client)
         layer = b"large" * 50_000
-        assert client.put_manifest("room/app", sha256(image(layers=[layer])), image(layers=[layer])).status == 201
+        assert client.put_manifest("room/app", digest_of(image(layers=[layer])), image(layers=[layer])).status == 201
         disk.leave(0)
         fill(client)
         with closing(sqlite3.connect(server.data / "registry.db")) as database, database:
@@ -174,8 +175,8 @@ def test_a_storage_folder_that_cannot_be_written_to(data: Path) -> None:
         blobs.rename(away)
         blobs.write_bytes(b"")
         answers = [
-            client.request("POST", f"/v2/room/app/blobs/uploads/?digest={sha256(large)}", large),
-            client.request("POST", f"/v2/room/app/blobs/uploads/?digest={sha256(large[:50_000])}", large[:50_000]),
+            client.request("POST", f"/v2/room/app/blobs/uploads/?digest={digest_of(large)}", large),
+            client.request("POST", f"/v2/room/app/blobs/uploads/?digest={digest_of(large[:50_000])}", large[:50_000]),
             client.patch(path, large, 0),
         ]
         assert client.get("/v2/room/app/manifests/latest").body == image()

@@ -17,9 +17,9 @@ from registry.errors import Unavailable
 from registry.names import RepositoryName
 from registry.services import repositories
 from registry.settings.loading import load
-from tests.content import image
-from tests.faults.client import Client, sha256
 from tests.faults.syscalls import READS, RENAMES, SYNCS, WRITES, Call, Trace, traced
+from tests.speak.client import Client
+from tests.speak.content import digest_of, image
 
 CHUNK = 1_500_000
 
@@ -118,7 +118,7 @@ def test_an_upload_in_chunks(client: Client, trace: Trace) -> None:
     assert client.finish(path, content).status == 201
     trace.size()
     calls = trace.calls(start)
-    temporary = check_blob(trace, calls, sha256(content))
+    temporary = check_blob(trace, calls, digest_of(content))
     assert temporary.endswith(path.rpartition("/")[2])
     size = sum(call.result for call in calls if on(WRITES, temporary)(call))
     assert size == len(content), "each byte is written once"
@@ -133,7 +133,7 @@ def test_an_upload_that_ends_with_its_last_chunk(client: Client, trace: Trace) -
     assert client.finish(path, content, content[CHUNK:]).status == 201
     trace.size()
     calls = trace.calls(start)
-    check_blob(trace, calls, sha256(content))
+    check_blob(trace, calls, digest_of(content))
     check_not_read(trace, calls)
 
 
@@ -170,7 +170,7 @@ def test_a_push_in_one_request(size: int, client: Client, trace: Trace) -> None:
     client.push("power/whole", content)
     trace.size()
     calls = trace.calls(start)
-    check_blob(trace, calls, sha256(content))
+    check_blob(trace, calls, digest_of(content))
     check_not_read(trace, calls)
 
 
@@ -180,7 +180,7 @@ def test_a_large_push_in_one_request(client: Client, trace: Trace) -> None:
     client.push("power/whole", content)
     trace.size()
     calls = trace.calls(start)
-    check_blob(trace, calls, sha256(content))
+    check_blob(trace, calls, digest_of(content))
     check_not_read(trace, calls)
 
 
@@ -193,7 +193,7 @@ def test_a_manifest_is_answered_after_its_commit(method: str, client: Client, tr
     if method == "PUT":
         assert client.put_manifest("power/manifest", "v1", body).status == 201
     else:
-        assert client.request("DELETE", f"/v2/power/manifest/manifests/{sha256(body)}").status == 202
+        assert client.request("DELETE", f"/v2/power/manifest/manifests/{digest_of(body)}").status == 202
     trace.size()
     calls = trace.calls(start)
     log = trace.server.data / "registry.db-wal"

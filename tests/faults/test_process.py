@@ -15,10 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import image, with_digest
-from tests.faults.client import Answer, Client, Slow, open_socket, read_all, sha256, soon
 from tests.faults.model import check_disk
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.answer import Answer
+from tests.speak.client import Client, Slow, open_socket, read_all
+from tests.speak.content import digest_of, image
+from tests.speak.requests import with_digest
 
 LARGE = 24 * 1024 * 1024
 """Bytes of an answer that sockets do not swallow whole."""
@@ -60,7 +63,7 @@ def test_sigterm_lets_transfers_end(workers: int, tmp_path: Path) -> None:
             digest = client.push("drain/app", large)
             path = client.start("drain/app")
         reader = begin_download(server, f"/v2/drain/app/blobs/{digest}")
-        url = with_digest(path, sha256(content))
+        url = with_digest(path, digest_of(content))
         with reader, Slow(server.url, "PUT", url, len(content)) as slow:
             slow.send(content[:1000])
             time.sleep(0.2)
@@ -73,13 +76,13 @@ def test_sigterm_lets_transfers_end(workers: int, tmp_path: Path) -> None:
             assert answer.status == 201
             head, _, body = read_all(reader).partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200")
-            assert sha256(body) == digest
+            assert digest_of(body) == digest
         assert server.process.wait(15) == 0
         server.stop()
         assert "Traceback" not in server.output, server.output
         server.start()
         with Client(server.url) as client:
-            assert client.get(f"/v2/drain/app/blobs/{sha256(content)}").body == content
+            assert client.get(f"/v2/drain/app/blobs/{digest_of(content)}").body == content
         assert server.stop() == 0
         check_disk(tmp_path / "data", hashed=True)
 
@@ -163,7 +166,7 @@ def test_a_worker_alone_is_told_to_stop(data: Path) -> None:
         time.sleep(1.1)
         with Client(server.url) as client:
             path = client.start("told/app")
-        with Slow(server.url, "PUT", with_digest(path, sha256(content)), len(content)) as slow:
+        with Slow(server.url, "PUT", with_digest(path, digest_of(content)), len(content)) as slow:
             slow.send(content[:1000])
             time.sleep(0.3)
             before = server.workers()
@@ -288,7 +291,7 @@ def test_two_servers_share_one_folder(data: Path) -> None:
                 assert pushing.patch(path, content[:100_000], 0).status == 202
                 assert pulling.get(path).offset == 100_000
                 assert pulling.finish(path, content, content[100_000:]).status == 201
-                assert pushing.get(f"/v2/two/app/blobs/{sha256(content)}").body == content
+                assert pushing.get(f"/v2/two/app/blobs/{digest_of(content)}").body == content
                 body = image(annotations={"by": str(id(pushing))})
                 assert pushing.put_manifest("two/app", "latest", body).status == 201
                 assert pulling.get("/v2/two/app/manifests/latest").body == body
@@ -319,7 +322,7 @@ def test_finished_pushes_leave_no_temporary_files(workers: int, tmp_path: Path) 
             path = client.start("clean/app")
             client.patch(path, same, 0)
             assert client.finish(path, b"something else").status == 400
-            refused = client.request("POST", f"/v2/clean/app/blobs/uploads/?digest={sha256(b'other')}", same)
+            refused = client.request("POST", f"/v2/clean/app/blobs/uploads/?digest={digest_of(b'other')}", same)
             assert refused.status == 400
 
     with running(data, "--workers", str(workers)) as server:

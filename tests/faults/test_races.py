@@ -7,16 +7,18 @@ import time
 
 import pytest
 
-from tests.faults.client import Answer, Client, Slow, sha256
 from tests.faults.crowd import Crowd, Task, statuses
 from tests.server import Server
+from tests.speak.answer import Answer
+from tests.speak.client import Client, Slow
+from tests.speak.content import digest_of
 
 
 @pytest.mark.parametrize("size", [3_000, 1_200_000])
 def test_many_push_the_same_blob(size: int, server: Server, client: Client, crowd: Crowd) -> None:
     """All are told 201, whichever way they push, and there is one blob."""
     content = os.urandom(size)
-    digest = sha256(content)
+    digest = digest_of(content)
 
     def at_once(client: Client) -> Answer:
         return client.request("POST", f"/v2/race/same/blobs/uploads/?digest={digest}", content)
@@ -54,7 +56,7 @@ def test_two_finish_one_session(client: Client, crowd: Crowd) -> None:
         found = statuses(answers)
         assert found[201] >= 1, answers
         assert set(found) <= {201, 416}, answers
-        assert client.get(f"/v2/race/session/blobs/{sha256(content)}").body == content
+        assert client.get(f"/v2/race/session/blobs/{digest_of(content)}").body == content
 
 
 def test_two_finish_one_session_with_different_digests(client: Client, crowd: Crowd) -> None:
@@ -70,9 +72,9 @@ def test_two_finish_one_session_with_different_digests(client: Client, crowd: Cr
             ]
         )
         assert (right.status, wrong.status) in {(201, 404), (404, 400), (201, 416), (416, 400)}
-        found = client.get(f"/v2/race/session/blobs/{sha256(content)}")
+        found = client.get(f"/v2/race/session/blobs/{digest_of(content)}")
         assert found.status == (200 if right.status == 201 else 404)
-        assert client.get(f"/v2/race/session/blobs/{sha256(other)}").status == 404
+        assert client.get(f"/v2/race/session/blobs/{digest_of(other)}").status == 404
 
 
 @pytest.mark.parametrize("size", [50_000, 700_000])
@@ -93,7 +95,7 @@ def test_chunks_for_the_same_place(size: int, client: Client, crowd: Crowd) -> N
         taken = next(chunk for chunk, answer in zip(chunks, answers, strict=True) if answer.status == 202)
         assert client.get(path).offset == 1000 + size
         assert client.finish(path, first + taken).status == 201
-        assert client.get(f"/v2/race/chunks/blobs/{sha256(first + taken)}").body == first + taken
+        assert client.get(f"/v2/race/chunks/blobs/{digest_of(first + taken)}").body == first + taken
 
 
 def test_streams_without_a_place(client: Client, crowd: Crowd) -> None:
@@ -111,7 +113,7 @@ def test_streams_without_a_place(client: Client, crowd: Crowd) -> None:
         content = b"".join(chunk for _, chunk in sorted(taken))
         assert client.get(path).offset == len(content)
         assert client.finish(path, content).status == 201
-        assert client.get(f"/v2/race/streams/blobs/{sha256(content)}").body == content
+        assert client.get(f"/v2/race/streams/blobs/{digest_of(content)}").body == content
 
 
 def test_everything_on_one_session(server: Server, client: Client, crowd: Crowd) -> None:
@@ -146,7 +148,7 @@ def test_everything_on_one_session(server: Server, client: Client, crowd: Crowd)
         assert answers[4].status in (204, 404), told
         if 5 in answers:
             assert answers[5].status in (204, 404, 416), told
-        blob = client.get(f"/v2/race/all/blobs/{sha256(content)}")
+        blob = client.get(f"/v2/race/all/blobs/{digest_of(content)}")
         if 201 in (answers[2].status, answers[3].status):
             assert blob.body == content, told
             assert client.get(path).status == 404, told

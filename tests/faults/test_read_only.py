@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.content import image
-from tests.faults.client import Client, sha256
 from tests.server import Server, running
+from tests.speak.client import Client
+from tests.speak.content import digest_of, image
 
 NAME = "frozen/app"
 SMALL, LARGE = b"small", b"large" * 50_000
@@ -33,7 +33,7 @@ def push(client: Client) -> None:
 def check(server: Server) -> None:
     with Client(server.url) as client:
         for content in (SMALL, LARGE):
-            path = f"/v2/{NAME}/blobs/{sha256(content)}"
+            path = f"/v2/{NAME}/blobs/{digest_of(content)}"
             assert client.request("HEAD", path).status == 200
             assert client.get(path).body == content
         assert client.get(f"/v2/{NAME}/manifests/latest").body == image()

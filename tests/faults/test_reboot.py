@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.faults.client import Client, sha256
 from tests.faults.model import check_disk
 from tests.server import Server, running
+from tests.speak.client import Client
+from tests.speak.content import digest_of
 
 NAME = "reboot/app"
 ARRIVED = 600_000
@@ -75,7 +76,7 @@ class Upload:
         assert (status.status, status.offset) == (204, offset)
         answer = client.finish(self.path, self.content, self.content[offset:])
         assert answer.status == 201, answer
-        assert client.get(f"/v2/{NAME}/blobs/{sha256(self.content)}").body == self.content
+        assert client.get(f"/v2/{NAME}/blobs/{digest_of(self.content)}").body == self.content
         assert client.get(self.path).status == 404
 
 
@@ -138,7 +139,7 @@ def test_a_file_whose_end_is_zeros(case: str, uploads: dict[str, Upload], client
         assert client.get(upload.path).offset == ARRIVED
     answer = client.finish(upload.path, upload.content, upload.content[ARRIVED:])
     assert (answer.status, answer.codes) == (400, ["DIGEST_INVALID"])
-    blob = f"/v2/{NAME}/blobs/{sha256(upload.content)}"
+    blob = f"/v2/{NAME}/blobs/{digest_of(upload.content)}"
     assert client.get(blob).status == 404
     assert client.get(upload.path).status == 404, "what nobody can finish is dropped"
     client.push(NAME, upload.content)
@@ -159,7 +160,7 @@ def test_a_file_that_holds_what_counts(case: str, uploads: dict[str, Upload], cl
 def test_a_file_that_is_complete(case: str, uploads: dict[str, Upload], client: Client) -> None:
     content = uploads[case].content[:ARRIVED]
     assert client.finish(uploads[case].path, content).status == 201
-    assert client.get(f"/v2/{NAME}/blobs/{sha256(content)}").body == content
+    assert client.get(f"/v2/{NAME}/blobs/{digest_of(content)}").body == content
 
 
 @pytest.mark.parametrize("request_", REQUESTS)
@@ -177,4 +178,4 @@ def test_without_a_reboot_a_lost_file_is_an_unknown_upload(
     assert (answer.status, answer.codes) == (404, ["BLOB_UPLOAD_UNKNOWN"])
     assert client.get(upload.path).status == 404
     for bytes_ in (content, content[:ARRIVED]):
-        assert client.get(f"/v2/{NAME}/blobs/{sha256(bytes_)}").status == 404
+        assert client.get(f"/v2/{NAME}/blobs/{digest_of(bytes_)}").status == 404

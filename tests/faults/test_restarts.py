@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Client
 from tests.server import Server, running
+from tests.speak.client import Client
 
 WRITER = """
 import os, sqlite3, sys

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Client, Slow, open_socket, soon
 from tests.faults.launch import launched
 from tests.faults.test_process import begin_download, replaced, started
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.client import Client, Slow, open_socket
 
 STALLED = 100_000
 """Bytes that came of a request which then says nothing more."""

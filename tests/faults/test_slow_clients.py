@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Client, Slow, open_socket, sha256, soon
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.client import Client, Slow, open_socket
+from tests.speak.content import digest_of
 
 CLIENTS = 30
 BODY = 100_000_000
@@ -97,7 +99,7 @@ def others_are_served(server: Server) -> None:
             path = client.start("slow/others")
             assert client.patch(path, content, 0).status == 202
             assert client.finish(path, content).status == 201
-            assert client.get(f"/v2/slow/others/blobs/{sha256(content)}").body == content
+            assert client.get(f"/v2/slow/others/blobs/{digest_of(content)}").body == content
             assert client.push("slow/others", os.urandom(size))
 
 
@@ -135,4 +137,4 @@ def test_what_slow_senders_sent_counts(server: Server) -> None:
         rest = os.urandom(1_000_000)
         content = b"x" * slow.sent + rest
         assert client.finish(slow.paths[0], content, rest).status == 201
-        assert client.get(f"/v2/slow/sent/blobs/{sha256(content)}").body == content
+        assert client.get(f"/v2/slow/sent/blobs/{digest_of(content)}").body == content

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from registry.server.patience import HEAD_PATIENCE
-from tests.faults.client import Client, Slow, open_socket, read_all, sha256, soon
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.client import Client, Slow, open_socket, read_all
+from tests.speak.content import digest_of
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def test_a_chunk_that_stalls_counts_as_far_as_it_came(impatient: Server) -> None
             assert slow.socket.recv(1) == b"", "the connection cannot be used any more"
         assert client.get(path).offset == 250_000
         assert client.finish(path, content, content[250_000:]).status == 201
-        assert client.get(f"/v2/stall/app/blobs/{sha256(content)}").body == content
+        assert client.get(f"/v2/stall/app/blobs/{digest_of(content)}").body == content
 
 
 @pytest.mark.parametrize("what", ["manifest", "small blob", "large blob"])
@@ -42,8 +44,8 @@ def test_what_must_come_whole_and_stalls_leaves_nothing(what: str, impatient: Se
     if what == "manifest":
         method, path, place = "PUT", "/v2/stall/whole/manifests/latest", "/v2/stall/whole/manifests/latest"
     else:
-        method, path = "POST", f"/v2/stall/whole/blobs/uploads/?digest={sha256(content)}"
-        place = f"/v2/stall/whole/blobs/{sha256(content)}"
+        method, path = "POST", f"/v2/stall/whole/blobs/uploads/?digest={digest_of(content)}"
+        place = f"/v2/stall/whole/blobs/{digest_of(content)}"
     with Slow(impatient.url, method, path, len(content)) as slow:
         slow.send(content[:-1])
         assert slow.answer().status == 408
@@ -82,7 +84,7 @@ def test_stalling_clients_hold_nobody_up(impatient: Server) -> None:
             slow.send(b"a")
         begun = time.monotonic()
         content = os.urandom(2_000_000)
-        assert client.push("stall/many", content) == sha256(content)
+        assert client.push("stall/many", content) == digest_of(content)
         assert time.monotonic() - begun < 2
         statuses = {slow.answer().status for slow in stalling}
         for slow in stalling:

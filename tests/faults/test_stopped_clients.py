@@ -8,11 +8,12 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from tests.api.wire import head
-from tests.content import OCI_INDEX, image, index
-from tests.faults.client import Client, open_socket, soon
-from tests.faults.held import MIB, as_much_as_goes, descriptors, memory, open_narrow, pushed
+from tests.faults.held import MIB, as_much_as_goes, descriptors, memory, pushed
 from tests.server import Server, running
+from tests.soon import soon
+from tests.speak.client import Client, open_socket
+from tests.speak.content import OCI_INDEX, image, index, of_size
+from tests.speak.wire import head
 
 PATIENCE = 2
 """Seconds that the registry of these tests waits for a client: for its body, and for it to take an answer."""
@@ -27,8 +28,7 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def large_index(size: int = 4 * MIB - 1000) -> bytes:
-    empty = len(index([], annotations={"nonce": os.urandom(8).hex(), "filling": ""}))
-    return index([], annotations={"nonce": os.urandom(8).hex(), "filling": "x" * (size - empty)})
+    return of_size(size, index, nonce=os.urandom(8).hex())
 
 
 def received(connection: socket.socket) -> int:
@@ -76,7 +76,7 @@ def test_who_stops_reading_is_let_go(what: str, impatient: Server) -> None:
     """After `--send-timeout` without a byte taken: what was on its way does not come any more."""
     with Client(impatient.url) as client:
         request, size = asked_for(what, client)
-    with open_narrow(impatient) as stopped:
+    with open_socket(impatient.url, narrow=True) as stopped:
         as_much_as_goes(stopped, request)
         time.sleep(PATIENCE * 2)
         assert received(stopped) < size, "the connection is held for ever"
@@ -99,7 +99,7 @@ def test_an_answer_that_was_cut_is_logged_as_one(way: str, what: str, impatient:
 
         time.sleep(0.5)  # lines are written a moment later
         before = len(lines())
-        with open_narrow(impatient) as stopped:
+        with open_socket(impatient.url, narrow=True) as stopped:
             stopped.sendall(opening)
             stopped.recv(1000)
             if way == "stops":
@@ -116,7 +116,7 @@ def test_who_reads_slowly_has_everything(what: str, impatient: Server) -> None:
     """It is taking nothing that ends a connection, not taking little."""
     with Client(impatient.url) as client:
         request, size = asked_for(what, client)
-    with open_narrow(impatient) as slow:
+    with open_socket(impatient.url, narrow=True) as slow:
         slow.sendall(request)
         found = 0
         for _ in range(PATIENCE * 8):
@@ -137,7 +137,7 @@ def test_those_who_stop_reading_give_their_memory_back(impatient: Server) -> Non
         before, open_before = memory(impatient), descriptors(impatient)
         with ExitStack() as stack:
             for _ in range(40):
-                stopped = stack.enter_context(open_narrow(impatient))
+                stopped = stack.enter_context(open_socket(impatient.url, narrow=True))
                 stopped.sendall(head("GET", path))
             assert soon(lambda: descriptors(impatient) <= open_before, PATIENCE * 10), "they are held for ever"
             assert memory(impatient) - before < 40 * MIB

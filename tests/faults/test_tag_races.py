@@ -5,10 +5,11 @@ import os
 import threading
 from collections.abc import Callable
 
-from tests.content import image
-from tests.faults.client import Answer, Client, sha256
 from tests.faults.crowd import Crowd, statuses
 from tests.server import Server
+from tests.speak.answer import Answer
+from tests.speak.client import Client
+from tests.speak.content import digest_of, image, index
 
 
 class Readers:
@@ -37,7 +38,7 @@ class Readers:
                 answer = client.get(path)
                 told = answer.headers.get("docker-content-digest", "")
                 media_type = answer.headers.get("content-type")
-                if answer.status != 200 or sha256(answer.body) != told or not self._known(told):
+                if answer.status != 200 or digest_of(answer.body) != told or not self._known(told):
                     self.failures.append(f"{answer.status} {told} {answer.body[:300]!r}")
                 elif media_type != json.loads(answer.body)["mediaType"]:
                     self.failures.append(f"{told} as {media_type}")
@@ -49,7 +50,7 @@ def test_a_tag_that_is_moved_while_it_is_read(server: Server, client: Client, cr
     bodies = [
         image(annotations={"number": str(number), "filling": "x" * (number * 997 % 40_000)}) for number in range(60)
     ]
-    known = {sha256(body) for body in bodies}
+    known = {digest_of(body) for body in bodies}
     path = "/v2/race/moving/manifests/latest"
     assert client.put_manifest("race/moving", "latest", bodies[0]).status == 201
     with Readers(server.url, path, known.__contains__) as readers:
@@ -62,7 +63,7 @@ def test_a_tag_that_is_moved_while_it_is_read(server: Server, client: Client, cr
             )
             assert statuses(answers) == {201: 6}
             assert client.get(path).headers["docker-content-digest"] in {
-                sha256(body) for body in bodies[start : start + 6]
+                digest_of(body) for body in bodies[start : start + 6]
             }, "an older push was the last to count"
     assert readers.failures == []
     assert readers.reads > 50
@@ -126,7 +127,7 @@ def test_a_tag_is_made_once(client: Client, crowd: Crowd) -> None:
         winner = next(body for body, answer in zip(bodies, answers, strict=True) if answer.status == 201)
         assert client.get(f"/v2/race/once/manifests/v{number}").body == winner
         for body, answer in zip(bodies, answers, strict=True):
-            held = client.get(f"/v2/race/once/manifests/{sha256(body)}").status
+            held = client.get(f"/v2/race/once/manifests/{digest_of(body)}").status
             assert held == (200 if answer.status == 201 else 404), "a push that was refused has left something"
 
 
@@ -157,7 +158,7 @@ def test_a_counter_kept_by_if_match(client: Client, crowd: Crowd) -> None:
 def test_a_manifest_is_deleted_while_it_is_pushed_with_tags(client: Client, crowd: Crowd) -> None:
     """Afterwards manifest and tags are all there, or none of them is: no tag without what it names."""
     body = image(annotations={"of": "delete race"})
-    digest = sha256(body)
+    digest = digest_of(body)
     for _ in range(25):
         assert client.put_manifest("race/delete", "a", body).status == 201
         answers = crowd.at_once(
@@ -182,27 +183,19 @@ def test_a_manifest_is_deleted_while_it_is_pushed_with_tags(client: Client, crow
 def test_an_index_is_pushed_while_its_child_is_deleted(client: Client, crowd: Crowd) -> None:
     """Both succeed in either order; the index stays as it was pushed, and never becomes the child's tag."""
     child = image(annotations={"of": "child race"})
-    index = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.index.v1+json",
-            "manifests": [
-                {"mediaType": json.loads(child)["mediaType"], "digest": sha256(child), "size": len(child)},
-            ],
-        }
-    ).encode()
+    body = index([child])
     for _ in range(20):
-        assert client.put_manifest("race/child", sha256(child), child).status == 201
+        assert client.put_manifest("race/child", digest_of(child), child).status == 201
         answers = crowd.at_once(
             [
-                lambda client: client.request("DELETE", f"/v2/race/child/manifests/{sha256(child)}"),
-                lambda client: client.put_manifest("race/child", "index", index),
+                lambda client: client.request("DELETE", f"/v2/race/child/manifests/{digest_of(child)}"),
+                lambda client: client.put_manifest("race/child", "index", body),
             ]
         )
         assert [answer.status for answer in answers] == [202, 201]
-        assert client.get("/v2/race/child/manifests/index").body == index
-        assert client.get(f"/v2/race/child/manifests/{sha256(child)}").status == 404
-        assert client.request("DELETE", f"/v2/race/child/manifests/{sha256(index)}").status == 202
+        assert client.get("/v2/race/child/manifests/index").body == body
+        assert client.get(f"/v2/race/child/manifests/{digest_of(child)}").status == 404
+        assert client.request("DELETE", f"/v2/race/child/manifests/{digest_of(body)}").status == 202
 
 
 # Listings
@@ -241,7 +234,7 @@ def test_listings_while_they_change(server: Server, client: Client) -> None:
                         failures.append(f"push to {tag}")
                 for tag in passing[part::2]:
                     client.request("DELETE", f"/v2/list/lasting/manifests/{tag}")
-                    client.request("DELETE", f"/v2/list/passing-{tag}/manifests/{sha256(body)}")
+                    client.request("DELETE", f"/v2/list/passing-{tag}/manifests/{digest_of(body)}")
 
     threads = [threading.Thread(target=change, args=[part]) for part in range(2)]
     for thread in threads:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.test_power_cut import permitted
+from tests.project.test_examples import CONFIG, UNIT
 from tests.server import running
-from tests.test_examples import CONFIG, UNIT
 
 pytestmark = [
     pytest.mark.skipif(not permitted(), reason="needs strace, and leave to use it"),

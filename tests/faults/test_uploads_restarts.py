@@ -5,9 +5,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.wire import arrived, head, wire
-from tests.content import digest_of, random_blob, start_upload, with_digest
 from tests.server import running
+from tests.speak.content import digest_of, random_blob
+from tests.speak.requests import arrived, start_upload, with_digest
+from tests.speak.wire import Wire, head
 
 
 @pytest.mark.spec("UPLOAD-56", "UPLOAD-57")
@@ -44,7 +45,7 @@ def test_an_upload_goes_on_that_was_written_to_when_the_server_was_killed(method
     content = random_blob(6_000_000)
     digest = digest_of(content)
     with running(data, "--workers", "1") as server:
-        with httpx.Client(base_url=server.url) as http, wire(server.url) as connection:
+        with httpx.Client(base_url=server.url) as http, Wire(server.url) as connection:
             location = start_upload(http, "team/app")
             http.patch(location, content=content[:1000])
             connection.send(head(method, with_digest(location, digest), content_length=len(content) - 1000))
@@ -66,7 +67,7 @@ def test_an_upload_goes_on_that_was_written_to_when_the_server_was_killed(method
 def test_a_put_without_a_body_after_a_kill_closes_what_was_acknowledged(data: Path) -> None:
     content = random_blob(1000)
     with running(data, "--workers", "1") as server:
-        with httpx.Client(base_url=server.url) as http, wire(server.url) as connection:
+        with httpx.Client(base_url=server.url) as http, Wire(server.url) as connection:
             location = start_upload(http, "team/app")
             http.patch(location, content=content)
             connection.send(head("PATCH", location, content_length=4_000_000), random_blob(3_000_000))

@@ -10,15 +10,8 @@ from typing import ClassVar
 
 import pytest
 
-from tests.interop.images import (
-    Files,
-    Image,
-    docker_archive_files,
-    layout_files,
-    write_docker_archive,
-    write_layout,
-)
 from tests.interop.registry import Registry
+from tests.speak.images import Files, Image, docker_archive_files, layout_files, write_docker_archive, write_layout
 
 PATIENCE = 60
 """Seconds that a command may take."""

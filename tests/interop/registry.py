@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from tests.content import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
-from tests.interop.images import Files, tree_files
 from tests.server import Server
+from tests.speak.content import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
+from tests.speak.images import Files, tree_files
 
 LINE = re.compile(
     r"^\S+Z (?P<status>\d{3}) (?P<method>[A-Z]+) (?P<route>\S+) (?P<name>\S+)(?: (?P<reference>\S+))?"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.content import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from tests.interop.clients import Buildah
 from tests.interop.conftest import Make
-from tests.interop.images import ZSTD_LAYER, layout_files, new_image
 from tests.interop.registry import Registry
+from tests.speak.content import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from tests.speak.images import ZSTD_LAYER, layout_files, new_image
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from tests.content import OCI_INDEX, digest_of
 from tests.interop.clients import Crane
 from tests.interop.conftest import Make
-from tests.interop.images import docker_archive_files, new_image, new_index, some_files, tar_of, write_layout
 from tests.interop.registry import Registry
+from tests.speak.content import OCI_INDEX, digest_of
+from tests.speak.images import docker_archive_files, new_image, new_index, some_files, tar_of, write_layout
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from typing import ClassVar, NamedTuple
 
 import pytest
 
-from tests.content import OCI_MANIFEST, digest_of, image, push_blob, random_blob, with_digest
 from tests.interop.clients import Program
 from tests.interop.conftest import Make
-from tests.interop.images import MEGABYTE
 from tests.interop.registry import Registry
+from tests.speak.content import OCI_MANIFEST, digest_of, image, random_blob
+from tests.speak.images import MEGABYTE
+from tests.speak.requests import push_blob, with_digest
 
 UPGRADE = "--http2"
 """Asks to go on in HTTP/2, by `Upgrade: h2c`; a server that would rather not goes on in HTTP/1.1."""

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from tests.content import DOCKER_LIST, DOCKER_MANIFEST
 from tests.interop.clients import Crane, Ctr, Docker
 from tests.interop.conftest import Make
-from tests.interop.images import new_image, new_index, write_layout
 from tests.interop.registry import Registry
+from tests.speak.content import DOCKER_LIST, DOCKER_MANIFEST
+from tests.speak.images import new_image, new_index, write_layout
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.content import push_image
 from tests.interop.clients import CLIENTS
 from tests.interop.conftest import Make
-from tests.interop.images import new_image
 from tests.interop.registry import Registry
+from tests.speak.images import new_image
+from tests.speak.requests import push_image
 
 
 @pytest.mark.parametrize("program", CLIENTS)

@@ -13,12 +13,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.content import digest_of, push_blob, random_blob, start_at
 from tests.interop.clients import Crane, Program, Skopeo
 from tests.interop.conftest import Make
-from tests.interop.images import layout_files, new_image
 from tests.interop.registry import Registry
 from tests.server import running
+from tests.speak.content import digest_of, random_blob
+from tests.speak.images import layout_files, new_image
+from tests.speak.requests import push_blob, start_at
 
 EXAMPLE = Path(__file__).parents[2] / "spec" / "examples" / "nginx.conf"
 USER, PASSWORD = "me", "a secret of mine"

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import pytest
 
-from tests.content import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 from tests.interop.clients import Podman
 from tests.interop.conftest import Make
-from tests.interop.images import MEGABYTE, ZSTD_LAYER, Image, new_image
 from tests.interop.registry import Registry
+from tests.speak.content import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
+from tests.speak.images import MEGABYTE, ZSTD_LAYER, Image, new_image
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import os
 
 import pytest
 
-from tests.content import DOCKER_LIST, OCI_INDEX, digest_of
 from tests.interop.clients import Regctl
 from tests.interop.conftest import Make
-from tests.interop.images import layout_files, new_image, new_index, write_layout
 from tests.interop.registry import Registry
+from tests.speak.content import DOCKER_LIST, OCI_INDEX, digest_of
+from tests.speak.images import layout_files, new_image, new_index, write_layout
 
 SBOM = "application/spdx+json"
 SIGNATURE = "application/vnd.example.signature"

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from tests.content import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
 from tests.interop.clients import Skopeo
 from tests.interop.conftest import Make
-from tests.interop.images import ZSTD_LAYER, layout_files, new_image, new_index, write_layout
 from tests.interop.registry import Registry
+from tests.speak.content import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
+from tests.speak.images import ZSTD_LAYER, layout_files, new_image, new_index, write_layout
 
 
 @pytest.fixture

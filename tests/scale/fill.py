@@ -16,7 +16,7 @@ from registry.names import Digest
 from registry.services import documents
 from registry.services.documents import Document
 from registry.settings.loading import load
-from tests.content import OCI_MANIFEST, descriptor, image
+from tests.speak.content import OCI_MANIFEST, descriptor, image
 
 APP = "team/app"
 """Has all the tags."""

@@ -14,11 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST, descriptor, digest_of
-from tests.faults.client import open_socket
 from tests.scale.fill import (
     APP,
     AWAITED,
@@ -33,6 +32,9 @@ from tests.scale.fill import (
     tag,
 )
 from tests.server import Server, running
+from tests.speak.client import open_socket
+from tests.speak.content import OCI_MANIFEST, descriptor, digest_of, image, index
+from tests.speak.wire import head
 
 ALMOST_EMPTY = 200
 """Tags and repositories of the other registry: its pages have to be as long."""
@@ -59,10 +61,10 @@ class Connection:
         started = time.perf_counter()
         self._socket.sendall(request)
         answer = self._socket.recv(1 << 20)
-        head, found, body = answer.partition(b"\r\n\r\n")
+        told, found, body = answer.partition(b"\r\n\r\n")
         assert found, answer
-        assert head[9:12] in (b"200", b"201"), answer
-        length = LENGTH.search(head)
+        assert told[9:12] in (b"200", b"201"), answer
+        length = LENGTH.search(told)
         assert length is not None, answer
         left = 0 if request.startswith(b"HEAD") else int(length[1]) - len(body)
         while left:
@@ -89,7 +91,7 @@ class Row(NamedTuple):
 
 def always(method: str, path: str) -> Request:
     # No answer is kept for a request with a header of its own.
-    request = f"{method} {path} HTTP/1.1\r\nHost: flat\r\nAnew: 1\r\n\r\n".encode()
+    request = head(method, path, anew=1)
     return lambda: request
 
 
@@ -98,28 +100,25 @@ def one_of(method: str, path: Callable[[int], str], count: int) -> Request:
     return lambda: always(method, path(random.randrange(count)))()
 
 
-def push(media_type: str, make: Callable[[], dict[str, object]]) -> Request:
+def push(make: Callable[..., bytes]) -> Request:
     """A manifest that was never pushed before, under a tag that was never set before."""
 
     def request() -> bytes:
         nonce = os.urandom(8).hex()
-        fields = {"schemaVersion": 2, "mediaType": media_type, **make(), "annotations": {"nonce": nonce}}
-        body = json.dumps(fields).encode()
+        body = make(annotations={"nonce": nonce})
+        media_type = json.loads(body)["mediaType"]
         path = f"/v2/{APP}/manifests/new-{nonce}"
-        head = f"PUT {path} HTTP/1.1\r\nHost: flat\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-        return head.encode() + body
+        return head("PUT", path, content_type=media_type, content_length=len(body)) + body
 
     return request
 
 
 def image_of(layers: int) -> Request:
-    links = [descriptor(layer(number), LAYER) for number in range(layers)]
-    return push(OCI_MANIFEST, lambda: {"config": descriptor(layer(0), CONFIG), "layers": links})
+    return push(partial(image, layer(0), [descriptor(layer(number)) for number in range(layers)]))
 
 
 def index_of(children: int) -> Request:
-    links = [descriptor(child(number), OCI_MANIFEST) for number in range(children)]
-    return push(OCI_INDEX, lambda: {"manifests": links})
+    return push(partial(index, [descriptor(child(number), OCI_MANIFEST) for number in range(children)]))
 
 
 def of_registry(full: Connection, empty: Connection, tags: int, repositories: int) -> list[Row]:
@@ -156,8 +155,8 @@ def of_registry(full: Connection, empty: Connection, tags: int, repositories: in
 
 def arriving(full: Connection, empty: Connection) -> Row:
     """What other repositories' manifests wait for is pushed to this one."""
-    head = f"POST /v2/{APP}/blobs/uploads/?digest={digest_of(AWAITED)} HTTP/1.1\r\nHost: flat\r\n"
-    request = f"{head}Content-Length: {len(AWAITED)}\r\n\r\n".encode() + AWAITED
+    path = f"/v2/{APP}/blobs/uploads/?digest={digest_of(AWAITED)}"
+    request = head("POST", path, content_length=len(AWAITED)) + AWAITED
     title = f"push of a blob that {AWAITING:,} descriptors of other repositories name; none"
     return Row(title, Side(full, lambda: request), Side(empty, lambda: request))
 

@@ -5,18 +5,17 @@ import json
 import os
 from collections.abc import Callable, Iterator
 
-from tests.content import CONFIG, OCI_MANIFEST, descriptor, image
-from tests.faults.client import sha256
-from tests.faults.reader import UNTIL_KEPT, Reader
+from tests.speak.client import UNTIL_KEPT, Client
+from tests.speak.content import CONFIG, artifact, digest_of, image
 
-HotPath = Callable[[Reader], Iterator[None]]
+HotPath = Callable[[Client], Iterator[None]]
 
 KB = 1000
 MB = 1000 * KB
 
 REPOSITORY = "hot/app"
 MANIFEST = image(annotations={"of": "the hot paths"})
-MANIFEST_DIGEST = sha256(MANIFEST)
+MANIFEST_DIGEST = digest_of(MANIFEST)
 SMALL = b"small"
 MANIFESTS = f"/v2/{REPOSITORY}/manifests"
 BLOBS = f"/v2/{REPOSITORY}/blobs"
@@ -40,7 +39,7 @@ def content(size: int, folder: str = FOLDER) -> bytes:
         number += 1
 
 
-def warm(client: Reader) -> None:
+def warm(client: Client) -> None:
     """What only the first of all requests does: make the logs of the databases, and the folder."""
     client.push(REPOSITORY, content(200 * KB))
     path = client.start(REPOSITORY)
@@ -55,7 +54,7 @@ def warm(client: Reader) -> None:
 def read(method: str, path: str) -> HotPath:
     """What nobody has asked for since the registry changed."""
 
-    def asked(client: Reader) -> Iterator[None]:
+    def asked(client: Client) -> Iterator[None]:
         client.push(REPOSITORY, content(100))
         # The first who asks finds out that something has changed.
         assert client.read("/v2/_catalog?n=1").status == 200
@@ -68,7 +67,7 @@ def read(method: str, path: str) -> HotPath:
 def read_again(method: str, path: str) -> HotPath:
     """What others have asked for, and the worker has kept."""
 
-    def asked(client: Reader) -> Iterator[None]:
+    def asked(client: Client) -> Iterator[None]:
         for _ in range(UNTIL_KEPT):
             assert client.read(path, method).status == 200
         yield
@@ -77,16 +76,16 @@ def read_again(method: str, path: str) -> HotPath:
     return asked
 
 
-def referrers(client: Reader) -> Iterator[None]:
-    referrer = image(os.urandom(8), subject=descriptor(MANIFEST, OCI_MANIFEST))
-    assert client.put_manifest(REPOSITORY, sha256(referrer), referrer).status == 201
+def referrers(client: Client) -> Iterator[None]:
+    referrer = artifact(MANIFEST, os.urandom(8))
+    assert client.put_manifest(REPOSITORY, digest_of(referrer), referrer).status == 201
     yield
-    answer = client.read(f"/v2/{REPOSITORY}/referrers/{sha256(MANIFEST)}")
-    assert sha256(referrer) in {entry["digest"] for entry in answer.json()["manifests"]}
+    answer = client.read(f"/v2/{REPOSITORY}/referrers/{digest_of(MANIFEST)}")
+    assert digest_of(referrer) in {entry["digest"] for entry in answer.json()["manifests"]}
 
 
 def blob(method: str, size: int, part: range | None = None) -> HotPath:
-    def asked(client: Reader) -> Iterator[None]:
+    def asked(client: Client) -> Iterator[None]:
         whole = content(size)
         path = f"{BLOBS}/{client.push(REPOSITORY, whole)}"
         headers = {} if part is None else {"Range": f"bytes={part.start}-{part.stop - 1}"}
@@ -102,7 +101,7 @@ def blob(method: str, size: int, part: range | None = None) -> HotPath:
 
 
 def monolithic(size: int) -> HotPath:
-    def asked(client: Reader) -> Iterator[None]:
+    def asked(client: Client) -> Iterator[None]:
         whole = content(size)
         yield
         assert client.finish(client.start(REPOSITORY), whole, whole).status == 201
@@ -111,7 +110,7 @@ def monolithic(size: int) -> HotPath:
 
 
 def single(size: int) -> HotPath:
-    def asked(client: Reader) -> Iterator[None]:
+    def asked(client: Client) -> Iterator[None]:
         whole = content(size)
         yield
         client.push(REPOSITORY, whole)
@@ -122,7 +121,7 @@ def single(size: int) -> HotPath:
 def chunked(size: int, chunks: int) -> HotPath:
     """POST, PATCHes, PUT."""
 
-    def asked(client: Reader) -> Iterator[None]:
+    def asked(client: Client) -> Iterator[None]:
         whole = content(chunks * size)
         yield
         path = client.start(REPOSITORY)
@@ -136,7 +135,7 @@ def chunked(size: int, chunks: int) -> HotPath:
 def chunk(size: int, before: int) -> HotPath:
     """One PATCH, after as many bytes before it."""
 
-    def asked(client: Reader) -> Iterator[None]:
+    def asked(client: Client) -> Iterator[None]:
         path = client.start(REPOSITORY)
         if before:
             assert client.patch(path, os.urandom(before), 0).status == 202
@@ -147,7 +146,7 @@ def chunk(size: int, before: int) -> HotPath:
     return asked
 
 
-def close(client: Reader) -> Iterator[None]:
+def close(client: Client) -> Iterator[None]:
     """The PUT without a body, after 3 MB in chunks."""
     whole = content(3 * MB)
     path = client.start(REPOSITORY)
@@ -157,7 +156,7 @@ def close(client: Reader) -> Iterator[None]:
     assert client.finish(path, whole).status == 201
 
 
-def known(client: Reader) -> Iterator[None]:
+def known(client: Client) -> Iterator[None]:
     """Bytes that the registry has under another name."""
     whole = content(MB)
     client.push("hot/other", whole)
@@ -165,13 +164,13 @@ def known(client: Reader) -> Iterator[None]:
     assert client.finish(client.start(REPOSITORY), whole, whole).status == 201
 
 
-def first_of_folder(client: Reader) -> Iterator[None]:
+def first_of_folder(client: Client) -> Iterator[None]:
     whole = content(MB, "01")
     yield
     client.push(REPOSITORY, whole)
 
 
-def mount(client: Reader) -> Iterator[None]:
+def mount(client: Client) -> Iterator[None]:
     digest = client.push("hot/other", content(100 * KB))
     yield
     assert client.request("POST", f"{UPLOADS}?mount={digest}&from=hot/other").status == 201
@@ -180,7 +179,7 @@ def mount(client: Reader) -> Iterator[None]:
 # Pushing a manifest
 
 
-def manifest(client: Reader) -> Iterator[None]:
+def manifest(client: Client) -> Iterator[None]:
     """Under a tag that moves; what it refers to is there."""
     config, layer = content(2 * KB), content(3 * KB)
     client.push(REPOSITORY, config)
@@ -192,21 +191,21 @@ def manifest(client: Reader) -> Iterator[None]:
 
 
 def wide_manifest(layers: int) -> HotPath:
-    def asked(client: Reader) -> Iterator[None]:
+    def asked(client: Client) -> Iterator[None]:
         body = image(os.urandom(8), [number.to_bytes(2, "big") for number in range(layers)])
         yield
-        assert client.put_manifest(REPOSITORY, sha256(body), body).status == 201
+        assert client.put_manifest(REPOSITORY, digest_of(body), body).status == 201
 
     return asked
 
 
-def push_image(client: Reader) -> Iterator[None]:
+def push_image(client: Client) -> Iterator[None]:
     """As docker does it: of the config and each of three layers HEAD, POST, PATCH, PUT; then the manifest."""
     config = json.dumps({"mediaType": CONFIG, "nonce": os.urandom(500).hex()}).encode()
     layers = [content(100 * KB) for _ in range(3)]
     yield
     for each in [*layers, config]:
-        assert client.request("HEAD", f"{BLOBS}/{sha256(each)}").status == 404
+        assert client.request("HEAD", f"{BLOBS}/{digest_of(each)}").status == 404
         path = client.start(REPOSITORY)
         assert client.patch(path, each).status == 202
         assert client.finish(path, each).status == 201
@@ -221,8 +220,8 @@ PATHS: dict[str, HotPath] = {
     "GET manifest by tag, again": read_again("GET", f"{MANIFESTS}/latest"),
     "HEAD manifest by tag, again": read_again("HEAD", f"{MANIFESTS}/latest"),
     "GET tags, a page, again": read_again("GET", "/v2/hot/app/tags/list?n=100"),
-    "GET blob of 5 B, again": read_again("GET", f"{BLOBS}/{sha256(SMALL)}"),
-    "HEAD blob, again": read_again("HEAD", f"{BLOBS}/{sha256(SMALL)}"),
+    "GET blob of 5 B, again": read_again("GET", f"{BLOBS}/{digest_of(SMALL)}"),
+    "HEAD blob, again": read_again("HEAD", f"{BLOBS}/{digest_of(SMALL)}"),
     "GET tags, a page": read("GET", "/v2/hot/app/tags/list?n=100"),
     "GET catalogue, a page": read("GET", "/v2/_catalog?n=100"),
     "GET referrers, a page": referrers,

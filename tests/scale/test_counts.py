@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.faults.client import soon
-from tests.faults.reader import Reader
 from tests.faults.syscalls import READS, SYNCS, Call, traced
 from tests.faults.test_power_cut import answered, permitted
 from tests.scale import paths
 from tests.scale.counted import Counted, counted
 from tests.scale.paths import BLOBS, KB, MB, PATHS
+from tests.soon import soon
+from tests.speak.client import Client
 
 
 class Cost(NamedTuple):
@@ -82,12 +82,12 @@ BUDGET = {
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counted]:
     with counted(tmp_path_factory.mktemp("counted")) as watched:
-        with Reader(watched.url) as client:
+        with Client(watched.url) as client:
             paths.warm(client)
         yield watched
 
 
-def settle(client: Reader) -> None:
+def settle(client: Client) -> None:
     """Ask for something that costs nothing: what the loop does after an answer it has done before the next."""
     assert client.get("/v2/").status == 200
 
@@ -95,7 +95,7 @@ def settle(client: Reader) -> None:
 @pytest.mark.parametrize("name", PATHS)
 def test_what_the_process_does(name: str, watched: Counted) -> None:
     path, cost = PATHS[name], BUDGET[name]
-    with Reader(watched.url) as client:
+    with Client(watched.url) as client:
         run = path(client)
         next(run)
         settle(client)
@@ -115,7 +115,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, li
     if not permitted():
         pytest.skip("needs strace, and leave to use it")
     folder = tmp_path_factory.mktemp("traced")
-    with traced(folder / "data", folder) as trace, Reader(trace.server.url) as client:
+    with traced(folder / "data", folder) as trace, Client(trace.server.url) as client:
         paths.warm(client)
         for path in PATHS.values():
             run = path(client)
@@ -135,7 +135,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, li
     return folder / "data" / "blobs", dict(zip(PATHS, pieces[1::2], strict=True))
 
 
-def mark(client: Reader) -> None:
+def mark(client: Client) -> None:
     """Put an answer into the trace that no hot path has."""
     assert client.request("DELETE", "/v2/").status == 405
 
@@ -167,7 +167,7 @@ def test_every_hot_path_has_a_budget() -> None:
 
 def test_a_promise_is_written_down_once_an_hour(watched: Counted) -> None:
     """Who asks for a blob that was promised long ago costs a commit behind the answer, and who asks next does not."""
-    with Reader(watched.url) as client:
+    with Client(watched.url) as client:
         path = f"{BLOBS}/{client.push('hot/app', b'promised')}"
         with closing(sqlite3.connect(watched.data / "registry.db")) as connection, connection:
             connection.execute("UPDATE repository_blob SET renewed = renewed - 7200000000")

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.content import start_upload, with_digest
 from tests.server import Server, running
+from tests.speak.requests import start_upload, with_digest
 
 MIB = 1024 * 1024
 SEED = os.urandom(MIB)

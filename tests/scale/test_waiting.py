@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.content import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image, index, put_manifest
 from tests.server import Server, running
+from tests.speak.content import OCI_INDEX, OCI_MANIFEST, artifact, digest_of, image, index
+from tests.speak.requests import put_manifest
 
 TYPED = {"content-type": OCI_INDEX}
 
@@ -267,7 +268,7 @@ def test_a_long_list_of_referrers_is_completed(method: str, data: Path) -> None:
         path = f"/v2/waiting/list/manifests/{tag}"
         with small_pushes(server) as taken:
             for number in range(5):
-                late = image(subject=descriptor(subject, OCI_MANIFEST), annotations={"number": str(number)})
+                late = artifact(subject, annotations={"number": str(number)})
                 assert put_manifest(http, "waiting/list", digest_of(late), late).status_code == 201
                 if method == "PUT":
                     stale = http.put(path, content=index([]), headers={"if-match": '"sha256:no"', **TYPED})

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Client
 from tests.server import Server
+from tests.speak.client import Client
 
 PROGRAM = """
 import asyncio

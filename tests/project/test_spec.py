@@ -5,7 +5,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 # A requirement is one bullet: `- **BLOB-7** MUST: text`.
 REQUIREMENT = re.compile(r"^- \*\*([A-Z]+-[0-9]+)\*\* (MUST|SHOULD|MAY)(?: \((R-[0-9]+(?:, R-[0-9]+)*)\))?: \S", re.M)

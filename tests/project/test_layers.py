@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "registry"
+PACKAGE = Path(__file__).parents[2] / "registry"
 
 VOCABULARY = {"errors", "names", "hashing", "preconditions"}
 """Values and what is said of them: nothing that waits, nothing that is kept."""

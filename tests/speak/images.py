@@ -12,11 +12,10 @@ import tarfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.content import CONFIG, OCI_INDEX, OCI_MANIFEST, digest_of
+from tests.speak.content import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of, image, index
 
 Files = dict[str, bytes]
 """Paths, relative, and what they contain."""
@@ -102,14 +101,7 @@ class Image:
 
     @functools.cached_property
     def manifest(self) -> bytes:
-        return json.dumps(
-            {
-                "schemaVersion": 2,
-                "mediaType": OCI_MANIFEST,
-                "config": described(self.config, CONFIG),
-                "layers": [described(blob, GZIP_LAYER) for blob in self.blobs],
-            }
-        ).encode()
+        return image(self.config, [descriptor(blob, GZIP_LAYER) for blob in self.blobs])
 
     @property
     def digest(self) -> str:
@@ -124,11 +116,12 @@ class Index:
 
     @functools.cached_property
     def manifest(self) -> bytes:
-        entries = [
-            described(image.manifest, OCI_MANIFEST, platform={"os": "linux", "architecture": image.architecture})
-            for image in self.images
-        ]
-        return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+        return index(
+            [
+                descriptor(each.manifest, OCI_MANIFEST, platform={"os": "linux", "architecture": each.architecture})
+                for each in self.images
+            ]
+        )
 
     @property
     def digest(self) -> str:
@@ -144,21 +137,17 @@ def new_index() -> Index:
     return Index((new_image(1, "amd64"), new_image(1, "arm64")))
 
 
-def described(content: bytes, media_type: str, **more: Any) -> dict[str, Any]:
-    return {"mediaType": media_type, "digest": digest_of(content), "size": len(content), **more}
-
-
 def write_layout(folder: Path, content: Image | Index, tag: str = "latest") -> Path:
     """An OCI image layout with one entry."""
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True)
     images = content.images if isinstance(content, Index) else (content,)
-    for image in images:
-        for blob in [image.manifest, image.config, *image.blobs]:
+    for each in images:
+        for blob in [each.manifest, each.config, *each.blobs]:
             (blobs / hashlib.sha256(blob).hexdigest()).write_bytes(blob)
     (blobs / content.digest.partition(":")[2]).write_bytes(content.manifest)
     media_type = OCI_INDEX if isinstance(content, Index) else OCI_MANIFEST
-    entry = described(content.manifest, media_type, annotations={"org.opencontainers.image.ref.name": tag})
+    entry = descriptor(content.manifest, media_type, annotations={"org.opencontainers.image.ref.name": tag})
     (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
     (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
     return folder

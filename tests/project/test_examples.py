@@ -15,7 +15,7 @@ from registry.settings.loading import load
 from registry.settings.units import SECOND
 from tests.server import running
 
-EXAMPLES = Path(__file__).parents[1] / "spec" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "spec" / "examples"
 CONFIG, UNIT = EXAMPLES / "config.yaml", EXAMPLES / "holdfast.service"
 
 

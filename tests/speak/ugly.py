@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST
+from tests.speak.content import CONFIG, LAYER, OCI_INDEX, OCI_MANIFEST, index
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -53,8 +53,7 @@ fields = st.fixed_dictionaries(
 )
 documents_like = fields.map(lambda value: json.dumps(value).encode())
 
-EMPTY_INDEX = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
-START = json.dumps(EMPTY_INDEX).encode()[:-1]
+START = index()[:-1]
 
 UGLY: dict[str, bytes] = {
     "nothing": b"",

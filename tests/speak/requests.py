@@ -1,28 +1,12 @@
-"""Content to push, and the few requests that most tests begin with."""
+"""The few requests that most tests begin or end with, by an httpx client."""
 
-import hashlib
 import json
 import os
-from typing import Any
 from urllib.parse import urljoin
 
 import httpx
 
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-CONFIG = "application/vnd.oci.image.config.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar"
-EMPTY = "application/vnd.oci.empty.v1+json"
-
-
-def digest_of(content: bytes, algorithm: str = "sha256") -> str:
-    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
-
-
-def random_blob(size: int = 512) -> bytes:
-    return os.urandom(size)
+from tests.speak.content import OCI_MANIFEST, digest_of, image, random_blob
 
 
 def with_digest(location: str, digest: str) -> str:
@@ -50,28 +34,6 @@ def push_blob(http: httpx.Client, name: str, content: bytes, algorithm: str = "s
     return digest
 
 
-def descriptor(content: bytes, media_type: str = LAYER, algorithm: str = "sha256", **more: Any) -> dict[str, Any]:
-    return {"mediaType": media_type, "digest": digest_of(content, algorithm), "size": len(content), **more}
-
-
-def image(config: bytes = b"{}", layers: list[bytes] | None = None, **more: Any) -> bytes:
-    """An image manifest."""
-    fields = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": descriptor(config, CONFIG),
-        "layers": [descriptor(layer) for layer in layers or []],
-        **more,
-    }
-    return json.dumps(fields).encode()
-
-
-def index(manifests: list[bytes], **more: Any) -> bytes:
-    """An image index."""
-    entries = [descriptor(manifest, OCI_MANIFEST) for manifest in manifests]
-    return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries, **more}).encode()
-
-
 def put_manifest(
     http: httpx.Client, name: str, reference: str, body: bytes, media_type: str = OCI_MANIFEST
 ) -> httpx.Response:
@@ -97,3 +59,19 @@ def errors(answer: httpx.Response) -> list[str]:
     assert entries
     assert all(set(entry) <= {"code", "message", "detail"} for entry in entries)
     return [entry["code"] for entry in entries]
+
+
+def arrived(http: httpx.Client, location: str) -> int:
+    """How many bytes of the session count, as its status says."""
+    answer = http.get(location)
+    assert answer.status_code == 204, answer.text
+    first, _, last = answer.headers["range"].partition("-")
+    assert first == "0"
+    return int(last) + 1
+
+
+def finish(http: httpx.Client, location: str, whole: bytes, rest: bytes = b"") -> None:
+    """Close the session with `rest` and see that the blob is `whole`."""
+    answer = http.put(with_digest(location, digest_of(whole)), content=rest)
+    assert answer.status_code == 201, answer.text
+    assert http.get(answer.headers["location"]).content == whole

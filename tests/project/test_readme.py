@@ -12,7 +12,7 @@ import pytest
 from registry.settings.fields import Settings
 from tests.server import running
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 SESSIONS = re.findall(r"^### ([^\n]+)\n+```console\n(.*?)```", README, re.M | re.S)
 

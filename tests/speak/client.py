@@ -1,48 +1,22 @@
 """A client on one kept-alive connection that is cheap enough for many threads, and that can stop half-way."""
 
-import hashlib
 import http.client
 import json
 import socket
-import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+import struct
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from tests.content import with_digest
+from registry.http.cache import CALM
+from tests.speak.answer import Answer, Headers
+from tests.speak.content import digest_of
+from tests.speak.requests import with_digest
 
 # The server has gone, or had gone before the request reached it.
 Gone = (http.client.HTTPException, OSError)
 
-
-class Answer(NamedTuple):
-    """What came back; names of headers in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def codes(self) -> list[str]:
-        """The codes of an error; fails for an answer that is not in the form of one."""
-        assert self.headers["content-type"] == "application/json", self
-        return [entry["code"] for entry in json.loads(self.body)["errors"]]
-
-    @property
-    def location(self) -> str:
-        """Where it points to, without the host."""
-        url = urlsplit(self.headers["location"])
-        return f"{url.path}?{url.query}" if url.query else url.path
-
-    @property
-    def offset(self) -> int:
-        """How many bytes a status says have arrived."""
-        first, _, last = self.headers["range"].partition("-")
-        assert first == "0", self
-        return int(last) + 1
-
-    def json(self) -> Any:
-        return json.loads(self.body)
+UNTIL_KEPT = CALM + 3
+"""Reads without a change in between, after which a worker has kept the answer, if it ever does."""
 
 
 class Client:
@@ -64,19 +38,24 @@ class Client:
         self, method: str, path: str, body: bytes | Iterable[bytes] = b"", headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Raises one of `Gone`. A body that is not bytes is sent with chunked transfer coding."""
-        plain = isinstance(body, bytes)
         told = dict(headers or {}) | ({"Content-Length": str(len(body))} if isinstance(body, bytes) else {})
-        try:
-            self._connection.request(method, path, body, told, encode_chunked=not plain)
-            response = self._connection.getresponse()
-            content = response.read()
-        except BaseException:
-            self.close()
-            raise
-        return Answer(response.status, {key.lower(): value for key, value in response.getheaders()}, content)
+        return self._ask(method, path, body, told)
 
     def get(self, path: str) -> Answer:
         return self.request("GET", path)
+
+    def read(self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Answer:
+        """A GET or HEAD as most clients ask: without the length of a body that it does not have, nor any other header
+        that an answer could depend on. Only what is asked for in this way may be kept by a worker."""
+        return self._ask(method, path, None, headers or {})
+
+    def _ask(self, method: str, path: str, body: bytes | Iterable[bytes] | None, headers: Mapping[str, str]) -> Answer:
+        try:
+            self._connection.request(method, path, body, headers, encode_chunked=not isinstance(body, bytes))
+            return _answer(self._connection.getresponse())
+        except BaseException:
+            self.close()
+            raise
 
     # What most tests begin with.
 
@@ -93,11 +72,11 @@ class Client:
 
     def finish(self, path: str, content: bytes, rest: bytes = b"") -> Answer:
         """The closing PUT of an upload of `content`, of which `rest` has yet to be sent."""
-        return self.request("PUT", with_digest(path, sha256(content)), rest)
+        return self.request("PUT", with_digest(path, digest_of(content)), rest)
 
     def push(self, name: str, content: bytes) -> str:
         """A blob in one request; its digest."""
-        digest = sha256(content)
+        digest = digest_of(content)
         answer = self.request("POST", f"/v2/{name}/blobs/uploads/?digest={digest}", content)
         assert answer.status == 201, answer
         return digest
@@ -109,8 +88,8 @@ class Client:
         )
 
 
-def sha256(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+def _answer(response: http.client.HTTPResponse) -> Answer:
+    return Answer(response.status, Headers(response.getheaders()), response.read())
 
 
 class Slow:
@@ -133,26 +112,31 @@ class Slow:
     def answer(self) -> Answer:
         response = http.client.HTTPResponse(self.socket)
         response.begin()
-        content = response.read()
-        return Answer(response.status, {key.lower(): value for key, value in response.getheaders()}, content)
+        return _answer(response)
 
 
-def open_socket(url: str, timeout: float = 30) -> socket.socket:
-    host, port = urlsplit(url).netloc.split(":")
-    return socket.create_connection((host, int(port)), timeout=timeout)
+def open_socket(url: str, timeout: float = 30, *, narrow: bool = False) -> socket.socket:
+    """A connection of which nothing is read unless somebody does. `narrow`: the kernel keeps little of it for us."""
+    place = urlsplit(url)
+    assert place.hostname is not None
+    address = (place.hostname, place.port or 80)
+    if not narrow:
+        return socket.create_connection(address, timeout)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+    connection.settimeout(timeout)
+    connection.connect(address)
+    return connection
 
 
 def read_all(reader: socket.socket) -> bytes:
+    """What comes until the server closes the connection."""
     pieces = []
     while piece := reader.recv(1 << 20):
         pieces.append(piece)
     return b"".join(pieces)
 
 
-def soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+def reset_at_close(connection: socket.socket) -> None:
+    """Let what closes it next reset it, as a client does that dies."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

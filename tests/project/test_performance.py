@@ -6,7 +6,7 @@ from conformance.bench.cli import BEGIN, END
 from conformance.bench.reports import json_report, markdown
 from conformance.bench.scenarios import SCENARIOS
 
-SPEC = Path(__file__).parents[1] / "spec"
+SPEC = Path(__file__).parents[2] / "spec"
 
 
 def test_the_table_is_what_the_benchmark_printed() -> None:

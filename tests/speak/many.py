@@ -1,13 +1,12 @@
 """A small HTTP client on asyncio, cheap enough for hundreds of them in one process, and raw sockets beside it."""
 
 import asyncio
-import hashlib
 import socket
-import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import NamedTuple
-from urllib.parse import urlsplit
+
+from tests.speak.answer import Answer, parse_head
+from tests.speak.wire import head
 
 Gone = (OSError, EOFError, asyncio.IncompleteReadError)
 """The server has gone, or had gone before the request reached it."""
@@ -16,19 +15,6 @@ PATIENCE = 60.0
 """Seconds that a normal client waits for an answer; longer is a failure."""
 
 ESTABLISHED = 1
-
-
-class Answer(NamedTuple):
-    """What came back; names of headers in lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def location(self) -> str:
-        url = urlsplit(self.headers["location"])
-        return f"{url.path}?{url.query}" if url.query else url.path
 
 
 class Connection:
@@ -59,9 +45,7 @@ class Connection:
             await writer.drain()
         if coded:
             writer.write(b"0\r\n\r\n")
-        first, *rest = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-        headers = {key.lower(): value.strip() for key, _, value in (line.partition(":") for line in rest)}
-        status = int(first.split(" ")[1])
+        status, headers = parse_head((await reader.readuntil(b"\r\n\r\n")).removesuffix(b"\r\n\r\n"))
         bodiless = method == "HEAD" or status in (204, 304)
         body = b"" if bodiless else await reader.readexactly(int(headers["content-length"]))
         if headers.get("connection") == "close":
@@ -80,10 +64,6 @@ class Connection:
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
-
-
-def head(method: str, path: str, *lines: str) -> bytes:
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: soak", *lines, "", ""]).encode()
 
 
 @asynccontextmanager
@@ -127,12 +107,3 @@ async def held(connection: socket.socket, longest: float) -> float:
             break
         await asyncio.sleep(0.5)
     return loop.time() - begun
-
-
-def reset(connection: socket.socket) -> None:
-    """What closes it next resets it."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def sha256(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
