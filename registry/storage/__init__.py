@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 MEMORY = "memory:"
 """The URL of storage that forgets everything when its process ends."""
 
-SCHEMES = {MEMORY: "memory:", "file://": "file:///PATH"}
+SCHEMES = {"file://": "file:///PATH", MEMORY: MEMORY}
 """What URLs of storage begin with, and how they are told."""
 
 

@@ -47,7 +47,7 @@ class Databases:
     def plan(self, statement: Statement) -> list[str]:
         """The steps, those that follow from foreign keys too."""
         text, _ = compiled(statement)
-        connection = self._uploads if re.search(r"\b(FROM|INTO|UPDATE) upload\b", text) else self._main
+        connection = self._uploads if re.search(r"\b(FROM|INTO|UPDATE) (upload|job_lease)\b", text) else self._main
         parameters = dict.fromkeys(re.findall(r":(\w+)", text), 1)
         return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
 
