@@ -23,19 +23,6 @@ HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$", re.M)
 ANCHOR = re.compile(r"<a\s+(?:id|name)=\"([^\"]+)\"")
 CITED = re.compile(r"\b((?:spec|tests|conformance)/[A-Za-z0-9_./-]+\.md)(?:#([\w-]+))?")
 
-COMING = {
-    "registry/http/access.py",
-    "registry/http/endpoint.py",
-    "registry/http/frontend.py",
-    "registry/http/row.py",
-    "registry/http/sending.py",
-    "tests/project/test_examples.py",
-    "tests/project/test_layers.py",
-    "tests/project/test_readme.py",
-    "tests/project/test_spec.py",
-}
-"""Named by pages, and about to be there: empty once they are."""
-
 
 def files(*suffixes: str) -> Iterator[Path]:
     """Those of the project, without what was installed, built or stored in its folder."""
@@ -98,7 +85,7 @@ def wrong_paths(page: Path) -> list[str]:
     """Paths of the repository in backticks that there are not."""
     quoted = IN_BACKTICKS.findall(FENCED.sub("", page.read_text()))
     paths = {text.partition("::")[0] for text in quoted if PATH.fullmatch(text)}
-    return sorted(path for path in paths if not (ROOT / path).exists() and path not in COMING)
+    return sorted(path for path in paths if not (ROOT / path).exists())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
