@@ -244,15 +244,15 @@ def test_a_boot_is_not_made_up_for_want_of_a_descriptor() -> None:
 
 
 BROKEN = """
-import registry.server.protocol
+import registry.server
 
-class Protocol(registry.protocol.Protocol):
+class Protocol(registry.server.Protocol):
     def expire(self, now):
         if self._head.size:
             raise RuntimeError("broken")
         super().expire(now)
 
-registry.protocol.Protocol = Protocol
+registry.server.Protocol = Protocol
 """
 
 

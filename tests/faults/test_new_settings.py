@@ -16,7 +16,7 @@ from tests.server import Server, running
 from tests.soon import soon
 from tests.speak.client import Client, Slow
 
-SHORT_START = "import registry.supervisor\nregistry.supervisor.START_WITHIN = 1.0\n"
+SHORT_START = "import registry.server.supervisor\nregistry.server.supervisor.START_WITHIN = 1.0\n"
 
 
 def with_code(folder: Path, code: str) -> dict[str, str]:
