@@ -44,7 +44,7 @@ def test_a_group_alone_shows_its_help(command: str, run: Run) -> None:
     assert "Usage: registry" in finished.stdout + finished.stderr
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", ["", "serve", "db current"])
 def test_short_help(command: str, run: Run) -> None:
     assert run(*command.split(), "-h").stdout == run(*command.split(), "--help").stdout
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "spec" / "examples" / "driver.py"
 
 
-@pytest.mark.lengthy
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_example_passes_every_case_that_is_for_it(tmp_path: Path) -> None:
     shutil.copy(EXAMPLE, tmp_path)
