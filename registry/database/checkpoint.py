@@ -73,6 +73,10 @@ class Checkpointer:
         self._connection.close()
         self._leave.close()
 
+    def let_go(self) -> None:
+        """Once this process has no connection to the database any more: of the index, whose name others may need."""
+        self._index.close()
+
     def make_room(self) -> None:
         """For a transaction that frees some: give what is kept for it, and let the log begin anew."""
         self._reserve.release()
@@ -157,8 +161,8 @@ class Leave:
 class LogIndex:
     """The index of a log, which all who use it share (sqlite.org/walformat.html section 2).
 
-    Its file is opened once and never closed: by closing any descriptor of it this process would lose the locks that
-    SQLite holds on it (fcntl(2)). There has to be a connection first, which makes it."""
+    Its file is closed after the last connection of this process: by closing any descriptor of it the process would lose
+    the locks that SQLite holds on it (fcntl(2)). There has to be a connection first, which makes it."""
 
     COMMITTED = 16
     """Where the number of the last frame that was committed stands, of 4 bytes."""
@@ -170,6 +174,11 @@ class LogIndex:
         self._fd: int | None = None
         with suppress(OSError):
             self._fd = os.open(index_path(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
     def is_copied(self) -> bool:
         """Whether nothing is left to copy; False where it cannot be told."""

@@ -165,6 +165,7 @@ class UnsyncedSqlite(Sqlite):
         await asyncio.to_thread(self._checkpointer.close)
         self._writer.close()
         await super().close()
+        self._checkpointer.let_go()
 
     async def execute(self, command: Command, **values: object) -> int:
         try:
@@ -251,6 +252,7 @@ class DurableSqlite(Sqlite):
         self._writer.close()
         os.close(self._log)
         await super().close()
+        self._checkpointer.let_go()
         # What the logs held is kept for the next start, which makes them again.
         Reserve(self.path.parent).keep(at_once=True)
 
