@@ -35,21 +35,11 @@ def log_path(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
-def index_path(path: Path) -> Path:
-    """The index of the log, which all processes share."""
-    return path.with_name(path.name + "-shm")
-
-
-def lock_path(path: Path) -> Path:
-    """What processes lock that change the tables of a database, or copy its log."""
-    return path.with_name(path.name + ".lock")
-
-
 def is_there(path: Path) -> bool:
     """Whether there is a file of that name. Raises `OperatorError` for what is none, such as a pipe: opening that, or
     what SQLite keeps beside it, would wait for ever."""
     found = False
-    for each in (path, log_path(path), index_path(path), path.with_name(path.name + "-journal")):
+    for each in (path, log_path(path), path.with_name(path.name + "-shm"), path.with_name(path.name + "-journal")):
         try:
             mode = each.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):

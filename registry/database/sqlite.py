@@ -165,7 +165,6 @@ class UnsyncedSqlite(Sqlite):
         await asyncio.to_thread(self._checkpointer.close)
         self._writer.close()
         await super().close()
-        self._checkpointer.let_go()
 
     async def execute(self, command: Command, **values: object) -> int:
         try:
@@ -252,7 +251,6 @@ class DurableSqlite(Sqlite):
         self._writer.close()
         os.close(self._log)
         await super().close()
-        self._checkpointer.let_go()
         # What the logs held is kept for the next start, which makes them again.
         Reserve(self.path.parent).keep(at_once=True)
 

@@ -1,7 +1,6 @@
 """Write-ahead logs stay short, and nobody waits for that, however much is pushed without a pause."""
 
 import asyncio
-import fcntl
 import multiprocessing
 import os
 import sqlite3
@@ -140,32 +139,6 @@ def test_the_log_of_facts(data: Path, record_property: Record) -> None:
     print(f"{pushed >> 20} MiB of manifests; log {log.largest >> 20} MiB, longest wait {longest:.3f} s")
     assert log.largest < BOUND
     assert pushed > BOUND, "too little was written to tell"
-
-
-@pytest.mark.spec("STORAGE-1", "STORAGE-14")
-def test_one_process_at_a_time_copies(data: Path) -> None:
-    """And leaves a log alone that was copied whole, until somebody has written to it."""
-    log, database = data / "registry.db-wal", data / "registry.db"
-
-    def push(client: Client, count: int) -> None:
-        for _ in range(count):
-            body = image(annotations={"filling": os.urandom(500_000).hex()})
-            assert client.put_manifest("long/alone", "latest", body).status == 201
-
-    def copied() -> int:
-        return database.stat().st_mtime_ns
-
-    with running(data, "--workers", "2") as server, Client(server.url) as client:
-        with (data / "registry.db.lock").open("r+b") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
-            before = copied()
-            push(client, 25)
-            time.sleep(0.5)
-            assert log.stat().st_size > 20_000_000, "the log was copied by who had not been given leave"
-            assert copied() == before
-        assert soon(lambda: copied() > before)
-        push(client, 25)
-        assert soon(lambda: log.stat().st_size < 20_000_000)
 
 
 @pytest.mark.spec("STORAGE-1")

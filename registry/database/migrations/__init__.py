@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from registry.database.connection import connect_to_read, is_there, lock_path, sqlite_path
+from registry.database.connection import connect_to_read, is_there, sqlite_path
 from registry.errors import OperatorError
 from registry.settings.fields import Settings
 from registry.system.files import make_folder, unwritable
@@ -125,7 +125,9 @@ def alone(path: Path) -> Iterator[None]:
     try:
         make_folder(path.parent)
         # Whatever it is, opening it does not wait.
-        lock = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+        lock = os.open(
+            path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666
+        )
     except OSError as error:
         raise OperatorError(f"cannot write to the folder {path.parent}: {unwritable(error)}") from error
     try:
