@@ -200,7 +200,7 @@ class Bench:
     def _sample(self, scenario: Scenario, live: Running, stock: Stock, row: Row) -> Sample | None:
         """One sample, added to its row; None if there is a reason for none."""
         if live.pid is not None:
-            require_space(self._folder)
+            require_space(self._folder, self._seconds)
         watch = processes.Watch(live.pid)
         try:
             job = jobs.job(scenario, stock, self._seconds)

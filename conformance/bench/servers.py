@@ -14,8 +14,11 @@ from conformance.bench.errors import BenchError
 from conformance.bench.peers import Peer, workers
 
 IN_MEMORY = {"tmpfs", "ramfs"}
-ENOUGH = 8_000_000_000
-"""Bytes that a disk must have left before a sample."""
+PER_SECOND = 1_500_000_000
+"""Bytes that the fastest peer may store in a second of a sample, on a disk that takes as many."""
+
+BESIDE = 1_000_000_000
+"""Bytes of what a sample needs besides: its content, logs and databases."""
 
 
 class Wanted(NamedTuple):
@@ -86,7 +89,6 @@ def running(wanted: Wanted, folder: Path) -> Iterator[Running]:
     if wanted.url:
         yield answering(wanted)
         return
-    require_space(folder)
     with contextlib.ExitStack() as stack:
         try:
             it = stack.enter_context(peers.started(PEERS[wanted.name], folder))
@@ -114,8 +116,12 @@ def file_system(folder: Path) -> str:
     return max(around, default=(0, ""), key=lambda found: found[0])[1]
 
 
-def require_space(folder: Path) -> None:
-    """Raises `BenchError` when a disk is about to be filled."""
+def require_space(folder: Path, seconds: float) -> None:
+    """Raises `BenchError` where a sample of so many seconds could fill the disk."""
     found = os.statvfs(folder)
-    if found.f_bavail * found.f_frsize < ENOUGH:
-        raise BenchError(f"{folder} has less than {ENOUGH // 10**9} GB left: set TMPDIR to a folder that has more")
+    left, needed = found.f_bavail * found.f_frsize, int(BESIDE + PER_SECOND * seconds)
+    if left < needed:
+        raise BenchError(
+            f"{folder} has {left / 10**9:.1f} GB left, and a sample of {seconds:g} s may need {needed / 10**9:.1f}: "
+            "set TMPDIR to a folder on a disk that has more"
+        )
