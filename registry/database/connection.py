@@ -3,13 +3,17 @@
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote, unquote
 
 from registry.database.reserve import Reserve
 from registry.errors import OperatorError, StorageFull, Unavailable
+
+T = TypeVar("T")
 
 OPENING = 10_000
 """Milliseconds to wait, however patient a connection is later, for who reads a log again after a kill: the first of
@@ -17,6 +21,9 @@ several processes that start."""
 
 LOG_KEPT = 8 * 1024 * 1024
 """Bytes to which a log is cut when it has been emptied: what is written over again need not be allocated."""
+
+PAUSE = 0.00005
+"""Seconds between two tries to begin while another process is writing."""
 
 RETRY_AFTER = {"retry-after": "5"}
 """For clients: who is busy, or has no disk, is not done at once."""
@@ -35,11 +42,16 @@ def log_path(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
+def index_path(path: Path) -> Path:
+    """The index of that log, which all who use it share."""
+    return path.with_name(path.name + "-shm")
+
+
 def is_there(path: Path) -> bool:
     """Whether there is a file of that name. Raises `OperatorError` for what is none, such as a pipe: opening that, or
     what SQLite keeps beside it, would wait for ever."""
     found = False
-    for each in (path, log_path(path), path.with_name(path.name + "-shm"), path.with_name(path.name + "-journal")):
+    for each in (path, log_path(path), index_path(path), path.with_name(path.name + "-journal")):
         try:
             mode = each.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
@@ -170,3 +182,16 @@ def translated(error: sqlite3.Error) -> Exception:
     if code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return Unavailable("the database is damaged", headers=RETRY_AFTER)
     return error
+
+
+def when_free(deadline: float, attempt: Callable[[], T]) -> T:
+    """What `attempt` gives, tried again while another process is writing, until that moment. For threads.
+
+    SQLite itself would sleep for one to a hundred milliseconds where the other one is done in a tenth of one."""
+    while True:
+        try:
+            return attempt()
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+        time.sleep(PAUSE)

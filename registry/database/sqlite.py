@@ -15,7 +15,16 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import structlog
 
 from registry.database.checkpoint import Checkpointer
-from registry.database.connection import connect, connect_to_read, is_busy, is_full, log_path, translated
+from registry.database.connection import (
+    PAUSE,
+    connect,
+    connect_to_read,
+    is_busy,
+    is_full,
+    log_path,
+    translated,
+    when_free,
+)
 from registry.database.contract import Command, Database, Query, Transaction, Work, frees_room
 from registry.database.reserve import Reserve
 from registry.database.statements import SqliteTransaction
@@ -41,9 +50,6 @@ ON_THE_LOOP = 0.002
 
 READER_PATIENCE = 2
 """Milliseconds that SQLite may wait where only reading is wanted."""
-
-PAUSE = 0.00005
-"""Seconds between two tries to begin while another process is writing."""
 
 LONGEST_PAUSE = 0.05
 """Seconds between two tries, once the other one is taking long."""
@@ -192,19 +198,6 @@ class UnsyncedSqlite(Sqlite):
         except sqlite3.Error as error:
             failure = error
         return await self._retry(failure, attempt, self._checkpointer.make_room if frees_room(function) else None)
-
-
-def when_free(deadline: float, attempt: Callable[[], T]) -> T:
-    """What `attempt` gives, tried again while another process is writing, until that moment. For threads.
-
-    SQLite itself would sleep for one to a hundred milliseconds where the other one is done in a tenth of one."""
-    while True:
-        try:
-            return attempt()
-        except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() >= deadline:
-                raise
-        time.sleep(PAUSE)
 
 
 class Job(NamedTuple):

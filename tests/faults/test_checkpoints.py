@@ -1,8 +1,10 @@
 """Write-ahead logs stay short, and nobody waits for that, however much is pushed without a pause."""
 
 import asyncio
+import fcntl
 import multiprocessing
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -18,6 +20,7 @@ from registry.database.sqlite import UnsyncedSqlite
 from registry.names import RepositoryName
 from registry.services.uploads import rows
 from registry.settings.loading import load
+from tests.faults.test_power_cut import permitted
 from tests.server import running
 from tests.soon import soon
 from tests.speak.client import Client
@@ -139,6 +142,60 @@ def test_the_log_of_facts(data: Path, record_property: Record) -> None:
     print(f"{pushed >> 20} MiB of manifests; log {log.largest >> 20} MiB, longest wait {longest:.3f} s")
     assert log.largest < BOUND
     assert pushed > BOUND, "too little was written to tell"
+
+
+def fill(client: Client, count: int) -> None:
+    """About a megabyte each."""
+    for _ in range(count):
+        body = image(annotations={"filling": os.urandom(500_000).hex()})
+        assert client.put_manifest("long/alone", "latest", body).status == 201
+
+
+@pytest.mark.spec("STORAGE-1", "STORAGE-14")
+def test_one_process_at_a_time_copies(data: Path) -> None:
+    log, database = data / "registry.db-wal", data / "registry.db"
+
+    def copied() -> int:
+        return database.stat().st_mtime_ns
+
+    with running(data, "--workers", "2") as server, Client(server.url) as client:
+        with log.open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            before = copied()
+            fill(client, 25)
+            time.sleep(0.5)
+            assert log.stat().st_size > 20_000_000, "the log was copied by who had not been given leave"
+            assert copied() == before
+        assert soon(lambda: copied() > before)
+        fill(client, 25)
+        assert soon(lambda: log.stat().st_size < 20_000_000)
+
+
+@pytest.mark.spec("STORAGE-14")
+@pytest.mark.skipif(not permitted(), reason="needs strace, and leave to use it")
+def test_a_log_that_was_copied_whole_is_left_alone(data: Path, tmp_path: Path) -> None:
+    """Until somebody writes to it, it is long still, but nothing is left to copy."""
+    log, trace = data / "registry.db-wal", tmp_path / "strace.log"
+    under = ["strace", "-D", "-f", "-qq", "-e", "trace=fcntl", "-o", str(trace)]
+    begun = re.compile(r"F_WRLCK, l_whence=SEEK_SET, l_start=121,")
+    """A checkpoint has the byte 121 of the index locked (sqlite.org/walformat.html section 2.3.1)."""
+
+    def checkpoints() -> int:
+        return len(begun.findall(trace.read_text()))
+
+    with running(data, "--workers", "1", under=under) as server, Client(server.url) as client:
+        fill(client, 25)
+        for _ in range(50):
+            before = checkpoints()
+            time.sleep(0.4)
+            if checkpoints() == before:
+                break
+        else:
+            pytest.fail("copied again and again, although nobody writes")
+        assert before > 0
+        assert log.stat().st_size > 16 * 1024 * 1024
+        fill(client, 1)
+        assert soon(lambda: log.stat().st_size < 16 * 1024 * 1024)
 
 
 @pytest.mark.spec("STORAGE-1")
