@@ -187,6 +187,12 @@ class Unavailable(RegistryError):
         super().__init__(detail, headers={"retry-after": "1"} | (headers or {}))
 
 
+class ContentGone(Unavailable):
+    """What was pushed went with what was there before, which was being deleted."""
+
+    message = "the content was deleted while it was pushed; push it again"
+
+
 class StorageFull(RegistryError):
     status, message = 507, "no space left to store this"
 

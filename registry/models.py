@@ -95,6 +95,20 @@ class BlobContent(SQLModel, table=True):
     content: bytes = Field(sa_type=BYTES)
 
 
+class DyingKey(SQLModel, table=True):
+    """A key whose bytes no row names any more and that are to be deleted: until they are, nobody may name them again.
+
+    `taker`: the process that deletes them, which alone knows when it is done; None: nobody has begun. `since`: when the
+    row that named them went."""
+
+    __tablename__ = "dying_key"
+    __table_args__ = (CLUSTERED,)
+
+    key: str = Field(sa_type=text(400), primary_key=True)
+    taker: str | None = Field(sa_type=text(255))
+    since: int = Field(sa_type=BigInteger)
+
+
 class RepositoryBlob(SQLModel, table=True):
     """A blob that a repository holds: it can be seen there and nowhere else.
 

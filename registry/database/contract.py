@@ -15,6 +15,7 @@ from sqlmodel import SQLModel
 
 from registry.errors import ReadOnly
 from registry.models import table
+from registry.system import clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,6 +54,10 @@ def insertion(model: type[SQLModel]) -> Command:
 
 class Transaction(ABC):
     """One transaction. Rows are read and written by compiled statements."""
+
+    @abstractmethod
+    def now(self) -> int:
+        """Microseconds since 1970, UTC, by the clock that all share who use the database."""
 
     @abstractmethod
     def first(self, query: Query[T], **values: object) -> T | None:
@@ -110,6 +115,10 @@ class Database(ABC):
     def version(self) -> Hashable:
         """Changes with every commit, by whatever process; a matter of microseconds. None where it cannot be told."""
         return None
+
+    async def now(self) -> int:
+        """Microseconds since 1970, UTC, by the clock that all share who use the database."""
+        return clock.now()
 
     @abstractmethod
     async def lookup(self, query: Query[T], **values: object) -> T | None:

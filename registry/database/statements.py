@@ -8,6 +8,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from registry.database.contract import Command, Query, Statement, T, Transaction
+from registry.system import clock
 
 SQLITE = sqlite.dialect(paramstyle="named")
 
@@ -33,6 +34,9 @@ class SqliteTransaction(Transaction):
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
         self._executemany = connection.executemany
+
+    def now(self) -> int:
+        return clock.now()
 
     def first(self, query: Query[T], **values: object) -> T | None:
         text, constants = compiled(query)

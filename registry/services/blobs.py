@@ -1,6 +1,6 @@
 """Blobs: bytes that a repository holds. Bytes first, then the row; who asks for them is promised a time of grace."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import timedelta
 from typing import NamedTuple
@@ -10,11 +10,21 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy import join as join_tables
 
 from registry.database.contract import Command, Database, Query, Transaction, frees, insertion
-from registry.errors import BlobDamaged, BlobUnknown, Unavailable
+from registry.errors import BlobDamaged, BlobUnknown, ContentGone, Unavailable
 from registry.models import Blob, BlobContent, Descriptor, Repository, RepositoryBlob, table
 from registry.names import Digest, RepositoryName
 from registry.preconditions import Precondition
 from registry.services import repositories, waiting
+from registry.services.keys import (
+    KNOWN,
+    KeyRefused,
+    choose,
+    key_of,
+    let_die,
+    link_living,
+    refuse_dying,
+    refuse_old,
+)
 from registry.services.promises import RENEW, Promises
 from registry.storage.driver import Driver, KeyUnknown, ObjectDamaged
 from registry.system import clock
@@ -83,12 +93,6 @@ REFERRED = Query(
 MOVE = Command(update(blob).where(blob.c.id == bindparam("of")).values(key=bindparam("key"), size=bindparam("size")))
 LINK = insertion(RepositoryBlob)
 UNLINK = Command(delete(member).where(member.c.repository_id == bindparam("of"), member.c.blob_id == bindparam("held")))
-
-
-def key_of(digest: Digest) -> str:
-    """The name that storage is asked to keep the bytes under."""
-    folder = "" if digest.algorithm == "sha256" else f"{digest.algorithm}/"
-    return f"{folder}{digest.encoded[:2]}/{digest.encoded}"
 
 
 class Blobs:
@@ -186,12 +190,29 @@ class Blobs:
         if len(content) <= self._small:
             await self._tell_the_others(name, digest, await self._database.run(add_small, name, digest, content))
             return
-        key = await self._storage.put(key_of(digest), content)
-        await self.add_stored(name, digest, len(content), key)
+        try:
+            await self.keep(name, digest, len(content), lambda wanted: self._storage.put(wanted, content))
+        except ContentGone:
+            # Here is the whole of it, still: under another key.
+            await self.keep(name, digest, len(content), lambda wanted: self._storage.put(wanted, content))
 
-    async def add_stored(self, name: RepositoryName, digest: Digest, size: int, key: str) -> None:
-        """Make bytes that storage has finished under `key` a blob of the repository."""
-        await self._tell_the_others(name, digest, await self._database.run(add_stored, name, digest, size, key))
+    async def keep(
+        self, name: RepositoryName, digest: Digest, size: int, finish: Callable[[str], Awaitable[str]]
+    ) -> None:
+        """Let storage finish bytes that have this digest, by `finish`, which is given the key to ask for and returns
+        the one they have; and make them a blob of the repository.
+
+        Raises `ContentGone` where that key began to die meanwhile."""
+        chosen = await self._database.now()
+        known = await self._database.lookup(KNOWN, digest=digest, plain=key_of(digest))
+        assert known is not None
+        key = await finish(choose(digest, known))
+        try:
+            more_wait = await self._database.run(add_stored, name, digest, size, key, chosen)
+        except KeyRefused:
+            log.info("content was pushed to a key that is being deleted", key=key)
+            raise ContentGone from None
+        await self._tell_the_others(name, digest, more_wait)
 
     async def _tell_the_others(self, name: RepositoryName, digest: Digest, more_wait: bool) -> None:
         """Those that wait for a blob that has come, as long as there are more, in transactions of their own."""
@@ -216,14 +237,20 @@ def mount(tx: Transaction, name: RepositoryName, digest: Digest, source: Reposit
     return link(tx, name, digest, known.id)
 
 
-def add_stored(tx: Transaction, name: RepositoryName, digest: Digest, size: int, key: str) -> bool:
+def add_stored(tx: Transaction, name: RepositoryName, digest: Digest, size: int, key: str, chosen: int) -> bool:
+    """Make bytes that storage has, under a key that was chosen at that time, a blob of the repository.
+
+    Raises `KeyRefused`, always where the key has died since: its row is written before the dying keys are looked at."""
+    refuse_old(tx, key, chosen)
     known = tx.first(STORED, digest=digest)
     if known is None:
-        return insert_and_link(tx, name, digest, insert(tx, digest, size, key))
+        blob_id = insert(tx, digest, size, key)
+        repository_id = repositories.ensure(tx, name)
+        link_living(tx, repository_id, blob_id, key, clock.now())
+        return waiting.blob_came(tx, repository_id, digest, blob_id)
     if (known.key, known.size) != (key, size):
-        tx.execute(MOVE, of=known.id, key=key, size=size)
-        if known.key is None:
-            tx.execute(DELETE_CONTENT, of=known.id)
+        move(tx, known, key, size)
+        refuse_dying(tx, key)
     return link(tx, name, digest, known.id)
 
 
@@ -236,11 +263,20 @@ def add_small(tx: Transaction, name: RepositoryName, digest: Digest, content: by
         return insert_and_link(tx, name, digest, blob_id)
     if (known.key, known.size) != (None, len(content)):
         # Whether storage still has it need not be asked: here is the whole of it.
-        tx.execute(MOVE, of=known.id, key=None, size=len(content))
+        move(tx, known, None, len(content))
     if tx.first(CONTENT, of=known.id) != content:
         tx.execute(DELETE_CONTENT, of=known.id)
         tx.execute(INSERT_CONTENT, blob_id=known.id, content=content)
     return link(tx, name, digest, known.id)
+
+
+def move(tx: Transaction, known: StoredBlob, key: str | None, size: int) -> None:
+    """Other bytes for a blob, which were just verified: those that it had may be damaged, or not be there."""
+    tx.execute(MOVE, of=known.id, key=key, size=size)
+    if known.key is None:
+        tx.execute(DELETE_CONTENT, of=known.id)
+    elif known.key != key:
+        let_die(tx, known.key)
 
 
 def insert(tx: Transaction, digest: Digest, size: int, key: str | None) -> int:

@@ -114,7 +114,7 @@ def test_an_older_database_is_behind_until_it_is_upgraded(run: Run, tmp_path: Pa
     finished = run("db", "current", "--format", "json")
     assert (finished.returncode, finished.stderr) == (3, "")
     assert [entry["newest"] for entry in json.loads(finished.stdout)] == [False, True]
-    assert "registry_0003  (was at registry_0001)" in run("db", "upgrade").stdout
+    assert "registry_0004  (was at registry_0001)" in run("db", "upgrade").stdout
     assert run("db", "current").returncode == 0
 
 

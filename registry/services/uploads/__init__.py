@@ -16,6 +16,7 @@ from registry.database.contract import Database
 from registry.errors import (
     ChunkOutOfOrder,
     ClientGone,
+    ContentGone,
     DigestInvalid,
     SizeInvalid,
     StorageFull,
@@ -24,7 +25,7 @@ from registry.errors import (
 )
 from registry.hashing import Hasher
 from registry.names import ContentRange, Digest, RepositoryName
-from registry.services.blobs import Blobs, key_of
+from registry.services.blobs import Blobs
 from registry.services.uploads import rows
 from registry.services.uploads.claims import Claimed, Claims, dump, when_unlocked
 from registry.services.uploads.rows import Resting
@@ -172,8 +173,7 @@ class Uploads:
             if cut is not None:
                 raise cut
             matches(digest, hasher.digest())
-            key = await self._finish_bytes(state, digest, size)
-            await self._blobs.add_stored(name, digest, size, key)
+            await self._keep(name, digest, state, size)
         except BaseException:
             await self._storage.abort(state)
             raise
@@ -323,8 +323,11 @@ class Uploads:
             await self._claims.forget(claimed)
             return
         # Also where they are known: what storage has of them may be damaged, and these are not.
-        key = await self._finish_bytes(claimed.state, digest, claimed.size)
-        await self._blobs.add_stored(name, digest, claimed.size, key)
+        try:
+            await self._keep(name, digest, claimed.state, claimed.size)
+        except ContentGone:
+            await self._restart(claimed)
+            raise
         await self._claims.forget(claimed)
 
     async def _trim(self, claimed: Claimed) -> None:
@@ -333,8 +336,19 @@ class Uploads:
             appender = await when_unlocked(lambda: self._storage.append(claimed.state, claimed.size))
             claimed.state = await appender.close()
 
-    async def _finish_bytes(self, state: State, digest: Digest, size: int) -> str:
-        return await when_unlocked(lambda: self._storage.finish(state, key_of(digest), size))
+    async def _keep(self, name: RepositoryName, digest: Digest, state: State, size: int) -> None:
+        """Finish the upload, and make its bytes a blob. Raises `ContentGone`."""
+
+        async def finish(wanted: str) -> str:
+            return await when_unlocked(lambda: self._storage.finish(state, wanted, size))
+
+        await self._blobs.keep(name, digest, size, finish)
+
+    async def _restart(self, claimed: Claimed) -> None:
+        """Let the session start at its beginning again: its bytes are gone."""
+        claimed.size, claimed.content = 0, b"" if self._small else None
+        claimed.state = await self._storage.begin(str(uuid4()))
+        await self._claims.save(claimed, last=True)
 
     async def _digest(self, claimed: Claimed, algorithm: str) -> Digest:
         """The digest of all bytes: known, unless another algorithm was asked for or nothing could be saved."""
