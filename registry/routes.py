@@ -1,10 +1,15 @@
 """Every URL of every API, a block each: method, path, handler, what it takes to be allowed, name."""
 
+from typing import TYPE_CHECKING
+
 from registry.api.oci import base, blobs, catalog, manifests, referrers, tags, uploads
 from registry.api.oci.rules import API_VERSION, plainly_encoded
 from registry.http.api import Api
 from registry.http.responses import failure
 from registry.http.row import Action, Row
+
+if TYPE_CHECKING:
+    from registry.http.operations import Operations
 
 PULL, PUSH, DELETE, CATALOG = Action.PULL, Action.PUSH, Action.DELETE, Action.CATALOG
 
@@ -42,7 +47,14 @@ OCI_ROWS = [
     Row("HEAD", "/v2", base.get, PULL, "base"),
 ]
 
-OCI = Api("oci", "/v2", OCI_ROWS, failure, [API_VERSION], plainly_encoded)
+
+def oci_operations() -> "Operations":
+    from registry.api.oci.openapi import OPERATIONS
+
+    return OPERATIONS
+
+
+OCI = Api("oci", "/v2", OCI_ROWS, failure, oci_operations, [API_VERSION], plainly_encoded)
 
 APIS = [OCI]
 """The first one answers for what none of them has."""

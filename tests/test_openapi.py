@@ -5,22 +5,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openapi_spec_validator
 import pytest
 import yaml
 
 from registry import errors
+from registry.api.oci.openapi import OPERATIONS
+from registry.api.oci.openapi.components import CODES
 from registry.errors import RegistryError
 from registry.names import parse_name, parse_reference
-from registry.openapi import CODES, OPERATIONS, document, entry
-from registry.routes import ROUTES
+from registry.openapi import document, entry
+from registry.routes import APIS, ROUTES
+from tests.server import running
 
 FILE = Path(__file__).parents[1] / "spec" / "openapi.yaml"
 METHODS = {"get", "head", "put", "post", "patch", "delete"}
 
 
 def operations() -> dict[tuple[str, str], dict[str, Any]]:
-    paths = document()["paths"]
+    paths = document(APIS)["paths"]
     return {
         (method.upper(), path): told
         for path, item in paths.items()
@@ -31,17 +35,28 @@ def operations() -> dict[tuple[str, str], dict[str, Any]]:
 
 def test_the_file_is_current() -> None:
     written = yaml.safe_load(FILE.read_text())
-    assert written == document(), "run: registry openapi > spec/openapi.yaml"
-    assert FILE.read_text() == yaml.safe_dump(document(), sort_keys=False, allow_unicode=True)
+    assert written == document(APIS), "run: registry openapi > spec/openapi.yaml"
+    assert FILE.read_text() == yaml.safe_dump(document(APIS), sort_keys=False, allow_unicode=True)
 
 
 def test_it_is_a_valid_document() -> None:
-    openapi_spec_validator.validate(document())
+    openapi_spec_validator.validate(document(APIS))
 
 
 def test_every_route_is_described_and_nothing_else() -> None:
     assert set(operations()) == {(row.method, row.path.replace(":path}", "}")) for row in ROUTES}
-    assert {entry(row) for row in ROUTES} == set(OPERATIONS)
+    assert {entry(row) for row in ROUTES} == set(OPERATIONS.of)
+
+
+def test_a_server_starts_and_answers_without_it(tmp_path: Path) -> None:
+    """It is text for others: no start should wait for it."""
+    with running(tmp_path, "--workers", "1", environ={"PYTHONPROFILEIMPORTTIME": "1"}) as server:
+        httpx.get(server.url + "/v2/").raise_for_status()
+    lines = [line for line in server.output.splitlines() if line.startswith("import time:")]
+    imported = {line.rpartition("|")[2].strip() for line in lines}
+    assert {"registry.routes", "registry.api.oci.manifests"} <= imported
+    assert {name for name in imported if "openapi" in name} <= {"registry.cli.openapi"}
+    assert "registry.http.operations" not in imported
 
 
 def test_operations_have_ids_of_their_own() -> None:
@@ -72,12 +87,12 @@ def test_every_error_has_a_code_of_the_list() -> None:
     assert {kind.code for kind in raised} <= set(CODES)
     assert all(kind.status >= 500 for kind in raised if kind.code == "UNKNOWN")
     assert len(CODES) == len(set(CODES)) == 15
-    schemas = document()["components"]["schemas"]
+    schemas = document(APIS)["components"]["schemas"]
     assert schemas["Error"]["properties"]["code"]["enum"] == CODES
 
 
 def pattern(schema: str) -> re.Pattern[str]:
-    return re.compile(document()["components"]["schemas"][schema]["pattern"])
+    return re.compile(document(APIS)["components"]["schemas"][schema]["pattern"])
 
 
 @pytest.mark.parametrize("text", ["a", "a/b", "a__b/c-d.e", "a---b", "", "A", "a/", "/a", "a..b", "a/../b", "-a"])

@@ -27,12 +27,13 @@ class Format(StrEnum):
 def openapi(form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.YAML) -> None:
     """Print the OpenAPI document of the registry."""
     from registry.openapi import document
+    from registry.routes import APIS
 
     if form is Format.JSON:
         import json
 
-        print(json.dumps(document(), indent=2))
+        print(json.dumps(document(APIS), indent=2))
     else:
         import yaml
 
-        print(yaml.safe_dump(document(), sort_keys=False, allow_unicode=True), end="")
+        print(yaml.safe_dump(document(APIS), sort_keys=False, allow_unicode=True), end="")

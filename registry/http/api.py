@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from registry.errors import RegistryError
 from registry.http.responses import Header, Response
 from registry.http.row import Row
+
+if TYPE_CHECKING:
+    from registry.http.operations import Operations
 
 
 def any_path(raw_path: bytes) -> None:
@@ -16,13 +20,15 @@ def any_path(raw_path: bytes) -> None:
 class Api:
     """One block of `routes.py`.
 
-    `prefix`: what its paths begin with, also those that there are not. `render`: the form of its errors. `headers`: of
-    each of its answers. `check_path`: raises a `RegistryError` for a path that hides something, as it was sent."""
+    `prefix`: what its paths begin with, also those that there are not. `render`: the form of its errors. `operations`:
+    what the OpenAPI document says of it, which no server needs, so that it is imported only when asked for. `headers`:
+    of each of its answers. `check_path`: raises a `RegistryError` for a path that hides something, as it was sent."""
 
     name: str
     prefix: str
     rows: Sequence[Row]
     render: Callable[[RegistryError], Response]
+    operations: "Callable[[], Operations]"
     headers: Sequence[Header] = ()
     check_path: Callable[[bytes], None] = any_path
 

@@ -1,20 +1,27 @@
 """A further API beside the first: its own form of errors, headers and paths, told by its block of the routes alone."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import openapi_spec_validator
+import pytest
 
 from registry.app import App
 from registry.asgi import Registry
 from registry.database import migrations
-from registry.errors import RegistryError, UploadUnknown
+from registry.errors import RegistryError, TagInvalid, UploadUnknown
 from registry.http.api import Api
 from registry.http.context import Context
+from registry.http.operations import Answer, AnswerHeader, Content, Json, Operation, Operations, Segment
 from registry.http.responses import Response
 from registry.http.row import Action, Row
+from registry.openapi import document
 from registry.routes import APIS
 from registry.settings.fields import Settings
+
+TEXT = ("text/plain",)
 
 
 async def get(ctx: Context) -> Response:
@@ -27,8 +34,29 @@ def render(error: RegistryError) -> Response:
     return Response(error.status, [(b"content-type", b"text/plain")], f"sorry: {error.code}\n".encode())
 
 
+SORRY: Json = {"type": "string", "pattern": "^sorry: "}
+
+OPERATIONS = Operations(
+    text="Things.",
+    of={
+        ("GET", "thing"): Operation(
+            "Get a thing", {200: Answer("It.", ("X-Things",), Content(TEXT, "Thing"))}, errors=(UploadUnknown,)
+        )
+    },
+    path={"thing": Segment({"type": "string"}, (TagInvalid,))},
+    failure=Content(TEXT, "Sorry"),
+    schemas={"Thing": {"type": "string"}, "Sorry": SORRY},
+    parameters={},
+    headers={"X-Things": AnswerHeader({"const": "1"}, "Always.", required=True)},
+)
+
 THINGS = Api(
-    "things", "/things", [Row("GET", "/things/{thing}", get, Action.PULL, "thing")], render, [(b"x-things", b"1")]
+    "things",
+    "/things",
+    [Row("GET", "/things/{thing}", get, Action.PULL, "thing")],
+    render,
+    lambda: OPERATIONS,
+    [(b"x-things", b"1")],
 )
 
 
@@ -73,3 +101,27 @@ def test_each_api_has_its_own_form(tmp_path: Path) -> None:
     assert elsewhere.json()["errors"][0]["code"] == "UNSUPPORTED"
     assert hidden.json()["errors"][0]["code"] == "NAME_INVALID"
     assert "x-things" not in base.headers
+
+
+def test_each_api_describes_its_own_operations() -> None:
+    alone, both = document(APIS), document([*APIS, THINGS])
+    openapi_spec_validator.validate(both)
+    assert both["info"]["description"] == alone["info"]["description"] + "\n\nThings."
+    told = both["paths"].pop("/things/{thing}")["get"]
+    assert both["paths"] == alone["paths"]
+    for kind, ours in {"schemas": {"Thing", "Sorry"}, "parameters": set(), "headers": {"X-Things"}}.items():
+        assert both["components"][kind].keys() == alone["components"][kind].keys() | ours
+        assert alone["components"][kind].items() <= both["components"][kind].items()
+    assert told["parameters"][0] == {"name": "thing", "in": "path", "required": True, "schema": {"type": "string"}}
+    bodies = {status: answer["content"] for status, answer in told["responses"].items() if status != "304"}
+    refused = {"text/plain": {"schema": {"$ref": "#/components/schemas/Sorry"}}}
+    assert bodies.pop("200") == {"text/plain": {"schema": {"$ref": "#/components/schemas/Thing"}}}
+    assert bodies == dict.fromkeys(("400", "404", "412", "431", "500", "503"), refused)
+    assert "not a valid tag" in told["responses"]["400"]["description"]
+    assert "BLOB_UPLOAD_UNKNOWN" in told["responses"]["404"]["description"]
+
+
+def test_a_name_has_one_meaning_in_all_of_them() -> None:
+    taken = replace(OPERATIONS, schemas={**OPERATIONS.schemas, "Error": SORRY})
+    with pytest.raises(ValueError, match="Error"):
+        document([*APIS, replace(THINGS, operations=lambda: taken)])

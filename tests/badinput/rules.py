@@ -2,7 +2,7 @@
 
 import json
 
-from registry.openapi import CODES
+from registry.api.oci.openapi.components import CODES
 from tests.speak.answer import Answer
 from tests.speak.wire import Talk
 

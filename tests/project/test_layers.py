@@ -28,10 +28,10 @@ ALLOWED: dict[str, set[str]] = {
     "http": {*VOCABULARY, "log", "settings", "system", "app"},
     "api": {*VOCABULARY, "services", "http"},
     "routes": {"http", "api"},
-    "openapi": {*VOCABULARY, "services", "http", "routes"},
+    "openapi": {"errors", "http"},
     "asgi": {"app", "http", "routes"},
     "server": {"errors", "log", "settings", "system", "database", "app", "http", "asgi"},
-    "cli": {"errors", "settings", "database", "openapi", "server"},
+    "cli": {"errors", "settings", "database", "openapi", "routes", "server"},
     "__main__": {"cli"},
 }
 """By folder or module of the top floor."""
