@@ -179,5 +179,5 @@ class Endpoint:
 def refused(app: App, rows: Sequence[Row]) -> dict[str, type[RegistryError]]:
     """The methods that the settings do not let anybody use."""
     if app.settings.read_only:
-        return {row.method: ReadOnly for row in rows if row.method not in ("GET", "HEAD")}
+        return {row.method: ReadOnly for row in rows if row.changes}
     return {} if app.settings.delete else {row.method: DeleteDisabled for row in rows if row.action is Action.DELETE}

@@ -16,6 +16,11 @@ class Action(Enum):
     DELETE = "delete"
     CATALOG = "catalog"
 
+    @property
+    def changes(self) -> bool:
+        """Whether it is for changing the registry."""
+        return self in (Action.PUSH, Action.DELETE)
+
 
 Handler = Callable[[Context], Awaitable[Response]]
 
@@ -32,3 +37,9 @@ class Row(NamedTuple):
     """Whether the answer is the same for everybody until the database changes."""
     tagged: bool = False
     """Whether what it names has an entity tag, so that the handler looks at the request's precondition."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may change the registry. GET and HEAD do not, whatever they need: how far an upload has come is
+        told to who may push."""
+        return self.action.changes and self.method not in ("GET", "HEAD")

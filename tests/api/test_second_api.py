@@ -60,10 +60,12 @@ THINGS = Api(
 )
 
 
-async def asked(paths: list[tuple[str, str]], data: Path) -> list[httpx.Response]:
-    settings = Settings(data=data)
+async def asked(
+    paths: list[tuple[str, str]], data: Path, api: Api = THINGS, *, read_only: bool = False
+) -> list[httpx.Response]:
+    settings = Settings(data=data, storage="memory:")
     migrations.upgrade(settings)
-    registry = Registry(App(settings), [*APIS, THINGS])
+    registry = Registry(App(settings.model_copy(update={"read_only": read_only})), [*APIS, api])
     await registry.open()
     try:
         transport = httpx.ASGITransport(registry)
@@ -125,3 +127,18 @@ def test_a_name_has_one_meaning_in_all_of_them() -> None:
     taken = replace(OPERATIONS, schemas={**OPERATIONS.schemas, "Error": SORRY})
     with pytest.raises(ValueError, match="Error"):
         document([*APIS, replace(THINGS, operations=lambda: taken)])
+
+
+def test_what_changes_nothing_is_done_by_a_read_only_registry(tmp_path: Path) -> None:
+    """Whatever its method: a question may be too long for a URL."""
+    rows = [
+        *THINGS.rows,
+        Row("POST", "/things/{thing}", get, Action.PULL, "question"),
+        Row("PUT", "/things/{thing}", get, Action.PUSH, "change"),
+    ]
+    paths = [("POST", "/things/a"), ("PUT", "/things/a"), ("PATCH", "/things/a")]
+    api = replace(THINGS, rows=rows)
+    questioned, refused, unknown = asyncio.run(asked(paths, tmp_path, api, read_only=True))
+    assert (questioned.status_code, questioned.text) == (200, "a")
+    assert (refused.status_code, refused.text, refused.headers["allow"]) == (405, "sorry: UNSUPPORTED\n", "GET, POST")
+    assert (unknown.status_code, unknown.headers["allow"]) == (405, "GET, POST")
