@@ -58,6 +58,12 @@ class DeleteDisabled(RegistryError):
     code, status, message = "UNSUPPORTED", 405, "deleting is switched off"
 
 
+class Denied(RegistryError):
+    """Who asks may not do this, or may not know whether it is there."""
+
+    code, status, message = "DENIED", 403, "requested access to the resource is denied"
+
+
 class DigestInvalid(RegistryError):
     code, status, message = "DIGEST_INVALID", 400, "provided digest did not match uploaded content"
 

@@ -20,7 +20,8 @@ from registry.http.operations import (
     Parameter,
     ref,
 )
-from registry.http.row import Action, Row
+from registry.http.policy import Action
+from registry.http.row import Row
 
 T = TypeVar("T")
 

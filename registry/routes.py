@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from registry.api.oci import base, blobs, catalog, manifests, referrers, tags, uploads
 from registry.api.oci.rules import API_VERSION, plainly_encoded
 from registry.http.api import Api
+from registry.http.policy import Action
 from registry.http.responses import failure
-from registry.http.row import Action, Row
+from registry.http.row import Row
 
 if TYPE_CHECKING:
     from registry.http.operations import Operations

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+PROGRAM = ("-m", "registry")
+
 READY = re.compile(r'(?:listens on |"event":"listening".*"url":")(http://[^\s"]+)')
 IN_USE = "the port is taken"
 
@@ -25,9 +27,12 @@ class Server:
         environ: dict[str, str] | None = None,
         port: int = 0,
         under: Sequence[str] = (),
+        program: Sequence[str] = PROGRAM,
     ) -> None:
-        """`under`: a command that starts it, such as `prlimit --nofile=256`."""
+        """`under`: a command that starts it, such as `prlimit --nofile=256`. `program`: what Python
+        runs, with a command `serve`."""
         self.data = data
+        self.program = program
         self.under = under
         self.flags = flags
         self.port = port
@@ -50,8 +55,16 @@ class Server:
         """False: somebody else has the port."""
         self.url = ""
         said = len(self.output)
-        program = [*self.under, sys.executable, "-m", "registry"]
-        command = [*program, "serve", "--data", str(self.data), "--port", str(self.port)]
+        command = [
+            *self.under,
+            sys.executable,
+            *self.program,
+            "serve",
+            "--data",
+            str(self.data),
+            "--port",
+            str(self.port),
+        ]
         self.process = subprocess.Popen(
             [*command, *self.flags],
             stdout=subprocess.PIPE,
@@ -117,10 +130,14 @@ class Server:
 
 @contextmanager
 def running(
-    data: Path, *flags: str, environ: dict[str, str] | None = None, under: Sequence[str] = ()
+    data: Path,
+    *flags: str,
+    environ: dict[str, str] | None = None,
+    under: Sequence[str] = (),
+    program: Sequence[str] = PROGRAM,
 ) -> Iterator[Server]:
     """A server for the length of a block; a traceback in its log fails the test."""
-    server = Server(data, *flags, environ=environ, under=under).start()
+    server = Server(data, *flags, environ=environ, under=under, program=program).start()
     try:
         yield server
     finally:

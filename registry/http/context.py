@@ -7,6 +7,7 @@ from registry.app import App
 from registry.errors import ParameterInvalid, RequestInvalid, TooManyParameters
 from registry.http import clients, proxies
 from registry.http.body import RequestBody
+from registry.http.policy import EVERYBODY, Action, Policy
 from registry.http.types import TAP, Receive, Scope
 from registry.names import RepositoryName, parse_name, parse_number
 from registry.preconditions import NO_PRECONDITION, Precondition
@@ -18,10 +19,11 @@ MOST_PARAMETERS = 500
 class Context:
     """One request: what it asks for, parsed once, and the App that can answer."""
 
-    __slots__ = ("_forwarded", "_prefix", "_query", "app", "client", "id", "parameters", "receive", "scope")
+    __slots__ = ("_forwarded", "_policy", "_prefix", "_query", "app", "client", "id", "parameters", "receive", "scope")
 
-    def __init__(self, app: App, scope: Scope, receive: Receive, request_id: str) -> None:
+    def __init__(self, app: App, scope: Scope, receive: Receive, request_id: str, policy: Policy) -> None:
         self.app = app
+        self._policy = policy
         self.scope = scope
         self.receive = receive
         self.id = request_id
@@ -44,6 +46,18 @@ class Context:
     def name(self) -> RepositoryName:
         """Raises `NameInvalid`."""
         return parse_name(self.parameters["name"])
+
+    @property
+    def everybody_may(self) -> bool:
+        """Whether everybody may everything: nobody has to be asked, and nothing is hidden from anybody."""
+        return self._policy is EVERYBODY
+
+    async def require(self, action: Action, name: RepositoryName | None) -> None:
+        """Go on only if the client may do this in the repository; None: in the registry as a whole.
+
+        Its row was asked for already: this is for what else a request needs. Raises `Denied`."""
+        if not self.everybody_may:
+            await self._policy.check(self, action, name)
 
     def header(self, name: bytes) -> str | None:
         """The header's value, several lines joined by commas; None if there is none. `name` in lower case."""

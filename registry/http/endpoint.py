@@ -23,8 +23,9 @@ from registry.http.access import Line
 from registry.http.api import Api
 from registry.http.context import Context
 from registry.http.frontend import Frontend
+from registry.http.policy import Action
 from registry.http.responses import Response, headers_of
-from registry.http.row import Action, Row
+from registry.http.row import Row
 from registry.http.sending import Sending
 from registry.http.types import Receive, Scope, Send
 from registry.preconditions import NO_PRECONDITION
@@ -46,7 +47,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        ctx = Context(self._app, scope, receive, self._frontend.next_request_id())
+        ctx = self._context(scope, receive)
         row = self._rows.get(scope["method"])
         answer = Sending(self._frontend, self._api, ctx, send, row)
         try:
@@ -67,6 +68,18 @@ class Endpoint:
                         duration=time.perf_counter() - started,
                     )
                 )
+
+    def _context(self, scope: Scope, receive: Receive) -> Context:
+        return Context(self._app, scope, receive, self._frontend.next_request_id(), self._frontend.policy)
+
+    async def allows(self, scope: Scope, receive: Receive) -> bool:
+        """Whether who sends this may have the answer that somebody else had to the same. Whatever speaks against it is
+        said when the endpoint is called."""
+        try:
+            await require(self._context(scope, receive), self._rows[scope["method"]])
+        except Exception:
+            return False
+        return True
 
     async def _answer(self, ctx: Context, row: Row | None, answer: Sending) -> None:
         """Send the answer, or the error that took its place."""
@@ -128,6 +141,8 @@ class Endpoint:
             raise MethodNotAllowed(f"{ctx.method} {ctx.scope['path'][:200]}", headers={"allow": self._allow})
         if row.method in self._refused:
             raise self._refused[row.method](headers={"allow": self._allow})
+        if self._frontend.asks:
+            await require(ctx, row)
         if not row.tagged and ctx.precondition is not NO_PRECONDITION:
             unmodified = await self._check_untagged(ctx)
             if unmodified is not None:
@@ -174,6 +189,11 @@ class Endpoint:
             return None
         method, headers = b"access-control-request-method", b"access-control-request-headers"
         return cors.preflight(ctx.header(b"origin"), ctx.header(method), ctx.header(headers), self._allow)
+
+
+async def require(ctx: Context, row: Row) -> None:
+    """Raises `Denied`, and `NameInvalid`: nobody has rights in what cannot be a repository."""
+    await ctx.require(row.action, ctx.name if "name" in ctx.parameters else None)
 
 
 def refused(app: App, rows: Sequence[Row]) -> dict[str, type[RegistryError]]:

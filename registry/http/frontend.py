@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from registry.http.access import Line, Observer, RequestLog
 from registry.http.cache import AnswerCache
 from registry.http.cors import Cors
+from registry.http.policy import EVERYBODY, Policy
 from registry.http.room import Room
 from registry.settings.fields import Settings
 
@@ -22,8 +23,11 @@ TIGHT_PATIENCE = 5.0
 class Frontend:
     """`observers` are told of every finished request."""
 
-    def __init__(self, settings: Settings, version: Callable[[], Hashable]) -> None:
+    def __init__(self, settings: Settings, version: Callable[[], Hashable], policy: Policy) -> None:
         """`version` changes with every commit; None: it cannot be told."""
+        self.policy = policy
+        self.asks = policy is not EVERYBODY
+        """Whether the policy is asked at all."""
         self.cache = AnswerCache(version, settings.answer_memory)
         self.observers: tuple[Observer, ...] = (RequestLog(settings.log_format),) if settings.log_requests else ()
         self.large_answers = Room(LARGE_ANSWERS)

@@ -1,26 +1,11 @@
 """`Row`: one endpoint as `routes.py` tells of it."""
 
 from collections.abc import Awaitable, Callable
-from enum import Enum
 from typing import NamedTuple
 
 from registry.http.context import Context
+from registry.http.policy import Action
 from registry.http.responses import Response
-
-
-class Action(Enum):
-    """What a request needs to be allowed to do."""
-
-    PULL = "pull"
-    PUSH = "push"
-    DELETE = "delete"
-    CATALOG = "catalog"
-
-    @property
-    def changes(self) -> bool:
-        """Whether it is for changing the registry."""
-        return self in (Action.PUSH, Action.DELETE)
-
 
 Handler = Callable[[Context], Awaitable[Response]]
 

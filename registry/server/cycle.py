@@ -149,7 +149,7 @@ class Cycle:
         """The whole of an answer that was kept, piece by piece. Raises `ClientGone`."""
         self.response_started = True
         self._head = b"%bx-request-id: %b\r\ndate: %b\r\n\r\n" % (kept.head, request_id, http_date())
-        while self.sent < kept.size:
+        while True:
             if self._flow.write_paused and not self.disconnected:
                 await self._flow.drain()
             if self.disconnected:
@@ -157,8 +157,9 @@ class Cycle:
             piece = kept.body[self.sent : self.sent + LARGE]
             self._write(piece)
             self.sent += len(piece)
-            if self.sent < kept.size:
-                self._look_for_client()
+            if self.sent >= kept.size:
+                break
+            self._look_for_client()
         self._complete()
 
     def _look_for_client(self) -> None:

@@ -7,7 +7,7 @@ framed here: what a client sends ahead stays bytes, within a bound, until its tu
 import asyncio
 import socket
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, Coroutine, MutableMapping
 from typing import Any, cast
 
 from registry.asgi import Registry
@@ -15,7 +15,7 @@ from registry.errors import ClientGone, RegistryError, RequestInvalid
 from registry.http.access import Line
 from registry.http.cache import PLAIN, CachedAnswer, Key
 from registry.http.tap import Tap, duplicate
-from registry.http.types import TAP
+from registry.http.types import TAP, Receive, Scope, Send
 from registry.server.chunked import ChunkedBody
 from registry.server.cycle import JOINED, Cycle, finish_in_task, refusal
 from registry.server.head import CHUNKED, Head
@@ -33,6 +33,8 @@ AT_ONCE = 512 * 1024
 
 BUFFERED = 256 * 1024
 """Bytes of a body that may wait for its reader before the client is made to wait."""
+
+Application = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 FRESH = 0.08
 """Seconds that a client has to ask that has just come in when the server stops."""
@@ -151,7 +153,7 @@ class Protocol(Patient):
         if reads and keep_alive and length == 0 and head.fields.keys() <= PLAIN and not self.flow.write_paused:
             steady = (head.method, head.url)
             kept = self.registry.frontend.cache.find(steady)
-            if kept is not None and kept.size <= AT_ONCE:
+            if kept is not None and kept.size <= AT_ONCE and not self.registry.frontend.asks:
                 self._answer_again(head.method, kept)
                 return
         scope: MutableMapping[str, Any] = {
@@ -180,7 +182,12 @@ class Protocol(Patient):
         )
         if self._left >= TAPPED_FROM and not reads and self.scheme == "http":
             scope[TAP] = Tap(self, cycle)
-        begun = cycle.run(self.registry) if kept is None else self._answer_with(cycle, kept)
+        if kept is None or steady is None:
+            begun = cycle.run(self.registry)
+        elif self.registry.frontend.asks:
+            begun = cycle.run(self._kept_if_allowed(cycle, kept, steady))
+        else:
+            begun = self._answer_with(cycle, kept)
         if reads and self.registry.immediate:
             self._answer_at_once(begun, cycle, steady)
         else:
@@ -220,6 +227,17 @@ class Protocol(Patient):
             frontend.finished(
                 Line(request_id, client, cycle.scope["method"], *kept.target, status, cycle.sent, duration)
             )
+
+    def _kept_if_allowed(self, cycle: Cycle, kept: CachedAnswer, key: Key) -> Application:
+        """The same for who may have it; others get an answer of their own, and so does who asked before a commit."""
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            if await self.registry.allows(scope, receive) and self.registry.frontend.cache.find(key) is kept:
+                await self._answer_with(cycle, kept)
+            else:
+                await self.registry(scope, receive, send)
+
+        return application
 
     def _answer_at_once(self, begun: Any, cycle: Cycle, steady: Key | None) -> None:
         """Take the first step here, which mostly is the whole way; make a task of what is left."""

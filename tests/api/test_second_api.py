@@ -15,8 +15,9 @@ from registry.errors import RegistryError, TagInvalid, UploadUnknown
 from registry.http.api import Api
 from registry.http.context import Context
 from registry.http.operations import Answer, AnswerHeader, Content, Json, Operation, Operations, Segment
+from registry.http.policy import Action
 from registry.http.responses import Response
-from registry.http.row import Action, Row
+from registry.http.row import Row
 from registry.openapi import document
 from registry.routes import APIS
 from registry.settings.fields import Settings

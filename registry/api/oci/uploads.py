@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from registry.errors import (
     BlobUnknown,
     ChunkOutOfOrder,
+    Denied,
     DigestInvalid,
     DigestMalformed,
     NameInvalid,
@@ -17,6 +18,7 @@ from registry.errors import (
 )
 from registry.http.body import RequestBody
 from registry.http.context import Context
+from registry.http.policy import Action
 from registry.http.responses import Header, Response, header
 from registry.names import (
     ALGORITHMS,
@@ -36,7 +38,7 @@ async def start(ctx: Context) -> Response:
     name = ctx.name
     if ctx.query("mount") is not None:
         digest = stated_digest(ctx, "mount")
-        if await ctx.app.blobs.mount(name, digest, *source(ctx)):
+        if await mounted(ctx, name, digest):
             return created(ctx, name, digest)
     elif ctx.query("digest") is not None:
         digest = stated_digest(ctx, "digest")
@@ -126,15 +128,21 @@ def stated_digest(ctx: Context, parameter: str) -> Digest:
     return digest
 
 
-def source(ctx: Context) -> tuple[RepositoryName | None]:
-    """The repository to mount from; None: any. One that cannot exist is one that does not."""
+async def mounted(ctx: Context, name: RepositoryName, digest: Digest) -> bool:
+    """Whether the blob could be mounted from where the query says, or from anywhere.
+
+    What the client may not pull is not there for it; from anywhere is only where everybody may pull everything."""
     text = ctx.query("from")
     if not text:
-        return (None,)
+        return ctx.everybody_may and await ctx.app.blobs.mount(name, digest, None)
     try:
-        return (parse_name(text),)
+        source = parse_name(text)
+        await ctx.require(Action.PULL, source)
     except NameInvalid:
-        return (RepositoryName(""),)
+        source = RepositoryName("")  # One that cannot exist is one that does not.
+    except Denied:
+        return False
+    return await ctx.app.blobs.mount(name, digest, source)
 
 
 def created(ctx: Context, name: RepositoryName, digest: Digest) -> Response:
