@@ -26,6 +26,7 @@ from registry.services.keys import (
     refuse_old,
 )
 from registry.services.promises import RENEW, Promises
+from registry.services.registry import HeldBlob
 from registry.storage.driver import Driver, KeyUnknown, ObjectDamaged
 from registry.system import clock
 
@@ -136,15 +137,16 @@ class Blobs:
             return True
         return await self._database.lookup(waiting.ANY_FOR_BLOB, of=here, named=found.digest) is not None
 
-    def read(self, found: FoundBlob, start: int, length: int) -> bytes | AsyncGenerator[bytes, None]:
+    def read(self, found: HeldBlob, start: int, length: int) -> bytes | AsyncGenerator[bytes, None]:
         """`length` bytes from `start` on of what `find` found: at once, or in blocks.
 
         The first block raises `BlobDamaged` if storage does not have them all, and `Unavailable`."""
+        assert isinstance(found, FoundBlob)
         if found.content is not None and len(found.content) == found.size:
             return found.content[start : start + length]
         return self._blocks(found, start, length)
 
-    async def check(self, found: FoundBlob) -> None:
+    async def check(self, found: HeldBlob) -> None:
         """See that all of it is there to be read. Raises `BlobDamaged`, `Unavailable`."""
         blocks = self.read(found, found.size, 0)
         if not isinstance(blocks, bytes):

@@ -17,6 +17,7 @@ from registry.services import documents, fallback, repositories, tags, waiting
 from registry.services.documents import INDEXES, Document
 from registry.services.fallback import Lists
 from registry.services.fallback_merge import is_list_tag
+from registry.services.registry import FoundManifest, Head
 from registry.services.waiting import DescriptorKey
 from registry.system import clock
 
@@ -28,22 +29,6 @@ PORTION = 1000
 
 PARSED_ON_THE_LOOP = 64 * 1024
 """Bytes of a manifest that are parsed sooner than a thread would have been woken."""
-
-
-class Head(NamedTuple):
-    """What is known of a manifest without its body; `size` in bytes."""
-
-    digest: str
-    media_type: str
-    size: int
-
-
-class FoundManifest(NamedTuple):
-    """A manifest as it was pushed."""
-
-    digest: str
-    media_type: str
-    body: bytes
 
 
 class Target(NamedTuple):

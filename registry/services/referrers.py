@@ -8,6 +8,7 @@ from registry.database.contract import Database, Query
 from registry.models import Manifest, table
 from registry.names import Digest, RepositoryName
 from registry.services import documents, repositories
+from registry.services.registry import ReferrerPage
 
 manifest = table(Manifest)
 
@@ -20,13 +21,6 @@ class Size(NamedTuple):
 
     id: int
     size: int
-
-
-class Page(NamedTuple):
-    """Entries, oldest first, each as JSON; `last` is where the next page starts, None if there is none."""
-
-    entries: list[bytes]
-    last: int | None
 
 
 OF_SUBJECT = (
@@ -51,11 +45,11 @@ class Referrers:
         self._database = database
         self._limit = limit
 
-    async def page(self, name: RepositoryName, subject: Digest, artifact_type: str | None, after: int) -> Page:
+    async def page(self, name: RepositoryName, subject: Digest, artifact_type: str | None, after: int) -> ReferrerPage:
         """The entries after `after`, of one computed artifact type or of all, as many as fit in a manifest (R-159)."""
         repository_id = await self._database.lookup(repositories.FIND, name=name)
         if repository_id is None:
-            return Page([], None)
+            return ReferrerPage([], None)
         wanted: dict[str, object] = {"of": repository_id, "subject": subject, "after": after}
         if artifact_type is not None:
             wanted["artifact_type"] = documents.indexed(artifact_type)
@@ -65,12 +59,12 @@ class Referrers:
         )
         fitting = fit(sizes[:MOST], self._limit)
         if not fitting:
-            return Page([], None)
+            return ReferrerPage([], None)
         last = fitting[-1].id
         entries = await self._database.lookup_all(
             ENTRIES if artifact_type is None else ENTRIES_OF_TYPE, last=last, **wanted
         )
-        return Page(entries, last if len(fitting) < len(sizes) else None)
+        return ReferrerPage(entries, last if len(fitting) < len(sizes) else None)
 
 
 def fit(sizes: list[Size], limit: int) -> list[Size]:

@@ -1,12 +1,11 @@
 """Repositories: they come to be with the first push, and are listed while they hold a manifest."""
 
-from typing import NamedTuple
-
 from sqlalchemy import bindparam, select, true, update
 
 from registry.database.contract import Command, Database, Query, Transaction, insertion
 from registry.models import Manifest, Repository, table
 from registry.names import RepositoryName
+from registry.services.registry import NamePage
 from registry.system import clock
 
 repository, manifest = table(Repository), table(Manifest)
@@ -27,23 +26,16 @@ UNLIST = Command(update(repository).where(repository.c.id == bindparam("of")).va
 ANY_MANIFEST = Query(select(manifest.c.id).where(manifest.c.repository_id == bindparam("of")).limit(1), int)
 
 
-class Page(NamedTuple):
-    """Names in byte order, and whether more follow."""
-
-    names: list[str]
-    more: bool
-
-
 class Repositories:
     """The catalogue."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, after: str, most: int) -> Page:
+    async def page(self, after: str, most: int) -> NamePage:
         """At most `most` names that come after `after`."""
         names = await self._database.lookup_all(PAGE, after=after, most=most + 1)
-        return Page(names[:most], len(names) > most)
+        return NamePage(names[:most], len(names) > most)
 
 
 def ensure(tx: Transaction, name: RepositoryName) -> int:

@@ -8,7 +8,7 @@ from registry.models import Manifest, Tag, TagHistory, table
 from registry.names import RepositoryName
 from registry.names import Tag as TagName
 from registry.services import repositories
-from registry.services.repositories import Page
+from registry.services.registry import NamePage
 from registry.system import clock
 
 manifest, tag = table(Manifest), table(Tag)
@@ -46,13 +46,13 @@ class Tags:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, name: RepositoryName, after: str, most: int) -> Page:
+    async def page(self, name: RepositoryName, after: str, most: int) -> NamePage:
         """At most `most` tags that come after `after`, in byte order. Raises `NameUnknown` (R-140)."""
         repository_id = await self._database.lookup(repositories.FIND, name=name)
         if repository_id is None:
             raise NameUnknown(name)
         names = await self._database.lookup_all(PAGE, of=repository_id, after=after, most=most + 1)
-        return Page(names[:most], len(names) > most)
+        return NamePage(names[:most], len(names) > most)
 
 
 def move(tx: Transaction, repository_id: int, name: TagName, manifest_id: int, digest: str) -> None:

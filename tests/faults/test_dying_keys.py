@@ -26,7 +26,8 @@ from registry.preconditions import NO_PRECONDITION
 from registry.services import blobs
 from registry.services.blobs import Blobs
 from registry.services.keys import LIFE, Known, choose, key_of, let_die
-from registry.services.uploads import Place, Uploads
+from registry.services.registry import Place
+from registry.services.uploads import Uploads
 from registry.settings.loading import load
 from registry.storage import driver
 from registry.storage.filesystem import FilesystemDriver

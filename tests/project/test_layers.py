@@ -54,8 +54,13 @@ FOREIGN: dict[str, set[str]] = {
 WITHIN: dict[str, set[str]] = {
     "database.contract": set(),
     "storage.driver": set(),
+    "services.registry": {"services.documents.Document"},
 }
 """Contracts, which know none of those that keep them: what of their own room they may import."""
+
+
+ASKED = {"services.registry", "services.documents"}
+"""What of the services `api` may know: the verbs and values by which they are asked, and documents. Not who answers."""
 
 
 def modules() -> list[str]:
@@ -117,6 +122,11 @@ def test_what_is_allowed_is_used() -> None:
 def test_a_contract_knows_nobody_who_keeps_it(contract: str) -> None:
     room = contract.split(".")[0]
     assert {name for name in ours(contract) if name.split(".")[0] == room} <= WITHIN[contract]
+
+
+def test_handlers_do_not_know_who_answers() -> None:
+    known = {name for module in modules() if module.startswith("api") for name in ours(module)}
+    assert {name.rpartition(".")[0] for name in known if name.startswith("services")} == ASKED
 
 
 def test_no_module_needs_itself() -> None:

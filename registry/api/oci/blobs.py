@@ -10,7 +10,7 @@ from registry.http.ranges import Range
 from registry.http.responses import OCTETS, Header, Response, header
 from registry.names import Digest
 from registry.preconditions import etag
-from registry.services.blobs import FoundBlob
+from registry.services.registry import HeldBlob
 
 # What a digest names never changes.
 FOREVER: Header = (b"cache-control", b"max-age=31536000")
@@ -46,7 +46,7 @@ async def delete(ctx: Context) -> Response:
     return Response(202)
 
 
-def describe(found: FoundBlob) -> list[Header]:
+def describe(found: HeldBlob) -> list[Header]:
     return [
         header(b"docker-content-digest", found.digest),
         header(b"etag", etag(found.digest)),
@@ -55,12 +55,12 @@ def describe(found: FoundBlob) -> list[Header]:
     ]
 
 
-def location(ctx: Context, found: FoundBlob) -> Header:
+def location(ctx: Context, found: HeldBlob) -> Header:
     """Where it is: some clients follow this even on a 200."""
     return header(b"location", ctx.shared_location(f"/v2/{ctx.parameters['name']}/blobs/{found.digest}"))
 
 
-def wanted(ctx: Context, found: FoundBlob) -> list[Range] | None:
+def wanted(ctx: Context, found: HeldBlob) -> list[Range] | None:
     """The parts asked for; None: all of it, also for an `If-Range` that names something else."""
     asked = ctx.header(b"range")
     if asked is None:
@@ -71,7 +71,7 @@ def wanted(ctx: Context, found: FoundBlob) -> list[Range] | None:
     return ranges.parse(asked, found.size)
 
 
-def multipart(ctx: Context, found: FoundBlob, parts: list[Range], headers: list[Header]) -> Response:
+def multipart(ctx: Context, found: HeldBlob, parts: list[Range], headers: list[Header]) -> Response:
     """Several parts (RFC 9110 section 14.6), whose length is known before the first byte is read."""
     boundary = secrets.token_hex(16)
     heads = [

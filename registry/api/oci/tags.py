@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from registry.http.context import Context
 from registry.http.responses import Header, Response, header, json
-from registry.services.repositories import Page
+from registry.services.registry import NamePage
 
 
 async def list_(ctx: Context) -> Response:
@@ -14,7 +14,7 @@ async def list_(ctx: Context) -> Response:
     return json({"name": name, "tags": page.names}, headers=following(ctx, f"/v2/{name}/tags/list", page, size))
 
 
-def following(ctx: Context, path: str, page: Page, size: int) -> list[Header]:
+def following(ctx: Context, path: str, page: NamePage, size: int) -> list[Header]:
     """The `Link` to the next page (R-144); none after the last, nor for `n=0` (R-145)."""
     if not page.more or not page.names:
         return []

@@ -28,7 +28,7 @@ from registry.names import (
     parse_name,
     parse_number,
 )
-from registry.services.uploads import Place, Progress
+from registry.services.registry import Place, Progress
 
 OFFSET = "offset"
 """Of a location's query: how many bytes the upload had when it was given."""

@@ -2,10 +2,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from datetime import timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from uuid import uuid4
 
 import orjson
@@ -26,6 +26,7 @@ from registry.errors import (
 from registry.hashing import Hasher
 from registry.names import ContentRange, Digest, RepositoryName
 from registry.services.blobs import Blobs
+from registry.services.registry import Body, Place, Progress
 from registry.services.uploads import rows
 from registry.services.uploads.claims import Claimed, Claims, dump, when_unlocked
 from registry.services.uploads.rows import Resting
@@ -40,52 +41,6 @@ WHOLE = 128 * 1024
 
 AT_ONCE = 100
 """Rows of old sessions that are read at once."""
-
-
-class Body(Protocol):
-    """A request's body. `length` is None where the client did not say it."""
-
-    length: int | None
-
-    async def is_empty(self) -> bool:
-        """Whether there is nothing in it. Raises `ClientGone`."""
-
-    async def whole(self) -> bytes:
-        """All of it. Raises `ClientGone`."""
-
-    def blocks(self) -> AsyncGenerator[bytes, None]:
-        """All of it, in blocks of about a megabyte. Raises `ClientGone` after the last byte that came."""
-
-    async def pour(self, sink: Callable[[bytes | memoryview], object]) -> None:
-        """All that is left of it, block by block, into `sink`, which is called in threads. Raises as `blocks` does."""
-
-    def put_back(self, piece: bytes) -> None:
-        """Let this come before what is left."""
-
-
-class Place(NamedTuple):
-    """Where a chunk stands in its blob, as its request says: by `Content-Range`, or by the location it was sent to.
-
-    `offset`: how many bytes the upload had when that location was given, None for one that does not say. A chunk that
-    is sent once more as its answer was lost goes to the location of before: its bytes must not count twice."""
-
-    range: ContentRange | None
-    offset: int | None
-
-    async def check(self, size: int, body: Body) -> None:
-        """Raises `ChunkOutOfOrder` for a chunk that does not start at `size`, where the upload ends (R-075)."""
-        if self.range is not None:
-            if self.range.first != size:
-                raise ChunkOutOfOrder(f"the upload has {size} bytes, the chunk starts at {self.range.first}")
-        elif self.offset is not None and self.offset != size and not await body.is_empty():
-            raise ChunkOutOfOrder(f"the upload has {size} bytes, and had {self.offset} at the location of this chunk")
-
-
-class Progress(NamedTuple):
-    """A session, and how many bytes of it count."""
-
-    id: str
-    size: int
 
 
 class Uploads:
@@ -121,7 +76,7 @@ class Uploads:
 
         Raises `UploadUnknown`, `ChunkOutOfOrder`, `UploadBusy`, `SizeInvalid`, `StorageFull`."""
         async with self._claims.hold(name, upload_id) as claimed:
-            await place.check(claimed.size, body)
+            await check(place, claimed.size, body)
             await self._receive(claimed, body, place.range, last=True)
             return Progress(upload_id, claimed.size)
 
@@ -138,7 +93,7 @@ class Uploads:
         A chunk out of order is refused before the digest is looked at (R-076), and the session survives every
         refusal but a digest that does not match. Raises what `append` does, what `expected` does, `DigestInvalid`."""
         async with self._claims.hold(name, upload_id) as claimed:
-            await place.check(claimed.size, body)
+            await check(place, claimed.size, body)
             digest = expected()
             if claimed.size == 0 and body.length is not None and body.length <= WHOLE:
                 await self._store_whole(name, digest, body, claimed)
@@ -390,6 +345,15 @@ class Counter:
             raise longer(self._end)
         self._observe(block)
         self.size += len(block)
+
+
+async def check(place: Place, size: int, body: Body) -> None:
+    """Raises `ChunkOutOfOrder` for a chunk that does not start at `size`, where the upload ends (R-075)."""
+    if place.range is not None:
+        if place.range.first != size:
+            raise ChunkOutOfOrder(f"the upload has {size} bytes, the chunk starts at {place.range.first}")
+    elif place.offset is not None and place.offset != size and not await body.is_empty():
+        raise ChunkOutOfOrder(f"the upload has {size} bytes, and had {place.offset} at the location of this chunk")
 
 
 def matches(expected: Digest, found: Digest) -> None:
