@@ -1,6 +1,7 @@
 """`registry config`: what the settings are and where they come from."""
 
 import json
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from registry.cli.flags import SOURCES, given, settings_flags
 from registry.settings.loading import Loaded, load
+from registry.settings.sections import by_section
 
 EXAMPLES = """
 Examples:
@@ -43,20 +45,44 @@ def show(
     **flags: object,
 ) -> None:
     """Print each setting that would be in force, and where it came from."""
-    loaded = load(given(ctx))
+    print(shown(load(given(ctx)), form))
+
+
+def shown(loaded: Loaded, form: Format) -> str:
+    """The settings as text, in the order of their sections."""
     match form:
         case Format.TEXT:
-            print(_table(loaded))
+            return _table(loaded)
         case Format.JSON:
-            print(_json(loaded))
+            return _json(loaded)
         case Format.YAML:
-            print(_yaml(loaded))
+            return _yaml(loaded)
+
+
+def _sections(loaded: Loaded) -> Iterator[tuple[str, list[tuple[str, object]]]]:
+    """The title of each, and the names and values in it."""
+    values = loaded.settings.effective()
+    for section, names in by_section(type(loaded.settings)).items():
+        yield section.value, [(name, values[name]) for name in names]
 
 
 def _table(loaded: Loaded) -> str:
-    rows = [(name, _text(value), loaded.origin[name]) for name, value in loaded.settings.effective().items()]
-    names, values = (max(len(row[column]) for row in rows) for column in (0, 1))
-    return "\n".join(f"{name:{names}}  {value:{values}}  {origin}" for name, value, origin in rows)
+    rows = {
+        title: [(name, _text(value), loaded.origin[name]) for name, value in entries]
+        for title, entries in _sections(loaded)
+    }
+    names, values = (max(len(row[column]) for section in rows.values() for row in section) for column in (0, 1))
+    return _headed(
+        {
+            title: [f"{name:{names}}  {value:{values}}  {origin}" for name, value, origin in section]
+            for title, section in rows.items()
+        }
+    )
+
+
+def _headed(sections: Mapping[str, list[str]]) -> str:
+    """A heading is a comment, in YAML and for whoever looks for the line of a setting."""
+    return "\n\n".join("\n".join([f"# {title}", *lines]) for title, lines in sections.items())
 
 
 def _text(value: object) -> str:
@@ -72,15 +98,17 @@ def _text(value: object) -> str:
 
 
 def _json(loaded: Loaded) -> str:
-    shown = loaded.settings.effective().items()
-    return json.dumps({name: {"value": value, "origin": loaded.origin[name]} for name, value in shown}, indent=2)
+    entries = [entry for _, section in _sections(loaded) for entry in section]
+    return json.dumps({name: {"value": value, "origin": loaded.origin[name]} for name, value in entries}, indent=2)
 
 
 def _yaml(loaded: Loaded) -> str:
-    # A value in JSON is one in YAML, on one line, which leaves room for the origin. What follows from other settings,
-    # or from the machine, goes on doing so where this is read as a file.
-    fixed = loaded.settings.model_dump()
-    return "\n".join(
-        f"{'# ' if fixed[name] is None else ''}{name}: {json.dumps(value, ensure_ascii=False)}  # {loaded.origin[name]}"
-        for name, value in loaded.settings.effective().items()
-    )
+    return _headed({title: [_line(loaded, *entry) for entry in entries] for title, entries in _sections(loaded)})
+
+
+def _line(loaded: Loaded, name: str, value: object) -> str:
+    """A value in JSON is one in YAML, on one line, which leaves room for the origin.
+
+    What follows from other settings, or from the machine, goes on doing so where this is read as a file."""
+    absent = getattr(loaded.settings, name) is None
+    return f"{'# ' if absent else ''}{name}: {json.dumps(value, ensure_ascii=False)}  # {loaded.origin[name]}"

@@ -9,6 +9,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from registry.settings.fields import Settings
+from registry.settings.sections import section_of
 from registry.settings.units import Metavar
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -62,6 +63,7 @@ def _parameter(name: str, field: FieldInfo, default: object) -> inspect.Paramete
         default,
         metavar="" if annotation is bool else _metavar(field, choices),
         help=(field.description or "").replace("[", r"\["),
+        rich_help_panel=section_of(name, field).value,
         autocompletion=(lambda: choices) if choices else None,
     )
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=annotation)

@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 from urllib.parse import quote, unquote
 
 from pydantic import (
@@ -11,11 +11,11 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Field,
     ValidationInfo,
     field_validator,
 )
 
+from registry.settings.sections import Section, setting
 from registry.settings.units import (
     DAY,
     SECOND,
@@ -31,10 +31,6 @@ from registry.settings.units import (
     positive,
 )
 from registry.storage import MEMORY, SCHEMES
-
-if TYPE_CHECKING:
-    pass
-
 
 _PUBLIC_URL = re.compile(
     r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
@@ -52,69 +48,68 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 or :: for every one.")
-    port: int = Field(default=5000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
-    data: Path = Field(default=Path("registry-data"), description="Folder for everything that is kept.")
-    storage: Annotated[str | None, Metavar("URL")] = Field(
-        default=None,
-        description="Where blobs are kept: file:///PATH, or memory:. By default the folder blobs in the data folder.",
+    host: str = setting(Section.NETWORK, "127.0.0.1", "Address to listen on; 0.0.0.0 or :: for every one.")
+    port: int = setting(Section.NETWORK, 5000, "Port to listen on; 0 picks a free one.", ge=0, le=65535)
+    public_url: Annotated[str | None, Metavar("URL")] = setting(
+        Section.NETWORK, None, "URL that clients reach the registry by, prefix included. By default the one they used."
     )
-    database: Annotated[str | None, Metavar("URL")] = Field(
-        default=None,
-        description="Where facts are kept: sqlite:////PATH, and open uploads beside. "
-        "By default registry.db in the data folder.",
-    )
-    workers: int | None = Field(
-        default=None, ge=1, le=64, description="Processes that serve. By default one for each core, at most 4."
-    )
-    log_format: Literal["text", "json"] = Field(default="text", description="Form of the log.")
-    log_requests: bool = Field(default=True, description="Log a line for each request.")
-    read_only: bool = Field(default=False, description="Refuse everything that would change the registry.")
-    delete: bool = Field(default=True, description="Let clients delete tags, manifests and blobs.")
-    public_url: Annotated[str | None, Metavar("URL")] = Field(
-        default=None,
-        description="URL that clients reach the registry by, prefix included. By default the one they used.",
-    )
-    trusted_proxy: Annotated[list[Network], BeforeValidator(listed), Metavar("NETWORK")] = Field(
-        default=[], description="Network of proxies whose X-Forwarded-… headers count; repeatable."
+    trusted_proxy: Annotated[list[Network], BeforeValidator(listed), Metavar("NETWORK")] = setting(
+        Section.NETWORK, [], "Network of proxies whose X-Forwarded-… headers count; repeatable."
     )
     cors_origins: Annotated[
         list[Origin], BeforeValidator(listed), AfterValidator(any_origin_alone), Metavar("ORIGIN")
-    ] = Field(
-        default=[],
-        description="Origin of web pages that may use the registry from a browser, or * for all; repeatable.",
+    ] = setting(
+        Section.NETWORK, [], "Origin of web pages that may use the registry from a browser, or * for all; repeatable."
     )
-    upload_expiry: Annotated[Duration, AfterValidator(positive)] = Field(
-        default=DAY, description="How long an upload may rest before it is dropped."
+
+    data: Path = setting(Section.STORAGE, Path("registry-data"), "Folder for everything that is kept.")
+    storage: Annotated[str | None, Metavar("URL")] = setting(
+        Section.STORAGE,
+        None,
+        "Where blobs are kept: file:///PATH, or memory:. By default the folder blobs in the data folder.",
     )
-    manifest_limit: Annotated[Size, between(1 << 10, 64 << 20)] = Field(
-        default=4 << 20, description="Largest manifest accepted: 1KiB to 64MiB."
+    database: Annotated[str | None, Metavar("URL")] = setting(
+        Section.STORAGE,
+        None,
+        "Where facts are kept: sqlite:////PATH, and open uploads beside. By default registry.db in the data folder.",
     )
-    small_blob: Annotated[Size, between(0, 1 << 20)] = Field(
-        default=16 << 10, description="Largest blob that is kept in the database instead of in storage: 0 to 1MiB."
+    small_blob: Annotated[Size, between(0, 1 << 20)] = setting(
+        Section.STORAGE, 16 << 10, "Largest blob that is kept in the database instead of in storage: 0 to 1MiB."
     )
-    answer_memory: Annotated[Size, between(0, 1 << 30)] = Field(
-        default=16 << 20,
-        description="Memory of each worker for answers kept until the registry changes: 0 to 1GiB.",
+
+    read_only: bool = setting(Section.CONTENT, False, "Refuse everything that would change the registry.")
+    delete: bool = setting(Section.CONTENT, True, "Let clients delete tags, manifests and blobs.")
+    manifest_types: Annotated[list[MediaType], BeforeValidator(listed), Metavar("MEDIA-TYPE")] = setting(
+        Section.CONTENT, [], "Media type of manifests accepted besides the built-in ones; repeatable."
     )
-    manifest_types: Annotated[list[MediaType], BeforeValidator(listed), Metavar("MEDIA-TYPE")] = Field(
-        default=[], description="Media type of manifests accepted besides the built-in ones; repeatable."
+    sparse: bool = setting(Section.CONTENT, True, "Accept manifests whose blobs or children are not in the repository.")
+
+    manifest_limit: Annotated[Size, between(1 << 10, 64 << 20)] = setting(
+        Section.LIMITS, 4 << 20, "Largest manifest accepted: 1KiB to 64MiB."
     )
-    sparse: bool = Field(
-        default=True, description="Accept manifests whose blobs or children are not in the repository."
+    page_limit: int = setting(Section.LIMITS, 10000, "Most entries in one page of tags or catalogue.", ge=1, le=100000)
+    upload_expiry: Annotated[Duration, AfterValidator(positive)] = setting(
+        Section.LIMITS, DAY, "How long an upload may rest before it is dropped."
     )
-    page_limit: int = Field(
-        default=10000, ge=1, le=100000, description="Most entries in one page of tags or catalogue."
+    body_timeout: Annotated[Duration, AfterValidator(positive)] = setting(
+        Section.LIMITS, 300 * SECOND, "How long to wait for more bytes of a request body."
     )
-    drain_timeout: Duration = Field(
-        default=30 * SECOND, description="How long running requests may take after SIGTERM."
+    send_timeout: Annotated[Duration, AfterValidator(positive)] = setting(
+        Section.LIMITS, 60 * SECOND, "How long to wait for a client to take bytes of an answer."
     )
-    body_timeout: Annotated[Duration, AfterValidator(positive)] = Field(
-        default=300 * SECOND, description="How long to wait for more bytes of a request body."
+
+    workers: int | None = setting(
+        Section.PROCESSES, None, "Processes that serve. By default one for each core, at most 4.", ge=1, le=64
     )
-    send_timeout: Annotated[Duration, AfterValidator(positive)] = Field(
-        default=60 * SECOND, description="How long to wait for a client to take bytes of an answer."
+    answer_memory: Annotated[Size, between(0, 1 << 30)] = setting(
+        Section.PROCESSES, 16 << 20, "Memory of each worker for answers kept until the registry changes: 0 to 1GiB."
     )
+    drain_timeout: Duration = setting(
+        Section.PROCESSES, 30 * SECOND, "How long running requests may take after SIGTERM."
+    )
+
+    log_format: Literal["text", "json"] = setting(Section.LOG, "text", "Form of the log.")
+    log_requests: bool = setting(Section.LOG, True, "Log a line for each request.")
 
     @field_validator("*", mode="before")
     @classmethod

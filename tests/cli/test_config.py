@@ -18,7 +18,7 @@ def test_text_is_a_table_of_names_values_and_origins(run: Run, tmp_path: Path) -
         REGISTRY_HOST="::1",
     )
     assert (finished.returncode, finished.stderr) == (0, "")
-    lines = finished.stdout.splitlines()
+    lines = [line for line in finished.stdout.splitlines() if line and not line.startswith("# ")]
     rows = {name: (value, origin) for name, value, origin in (line.split(maxsplit=2) for line in lines)}
     assert list(rows) == list(Settings.model_fields)
     assert rows["upload_expiry"] == ("2d", "my.yaml line 1")

@@ -12,6 +12,7 @@ import yaml
 
 from registry.settings.fields import Settings
 from registry.settings.loading import load
+from registry.settings.sections import by_section
 from registry.settings.units import SECOND
 from tests.server import running
 
@@ -29,8 +30,11 @@ def unit() -> configparser.SectionProxy:
 
 def test_the_file_of_settings_has_each_one_with_its_default() -> None:
     text = CONFIG.read_text()
-    shown = re.findall(r"^# (.*)\n([a-z_]+): .*$", text, re.M)
-    assert shown == [(field.description, name) for name, field in Settings.model_fields.items()]
+    paragraphs = re.findall(r"^# (.*)\n(?:\n|([a-z_]+): .*$)", text, re.M)
+    wanted = []
+    for section, names in by_section(Settings).items():
+        wanted += [(section.value, ""), *((Settings.model_fields[name].description, name) for name in names)]
+    assert paragraphs[1:] == wanted  # behind those that say what the file is
     assert yaml.safe_load(text) == Settings().model_dump(mode="json")
     assert load({"config": CONFIG}, {}).settings == Settings()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from registry.settings.fields import Settings
+from registry.settings.sections import by_section
 from tests.server import running
 
 ROOT = Path(__file__).parents[2]
@@ -106,17 +107,21 @@ def test_there_are_commands_to_run() -> None:
     assert len(SESSIONS) >= 5
 
 
-def test_every_setting_is_in_the_table_as_it_is() -> None:
-    rows = re.findall(r"^\| `([a-z_]+)` \| (.*?) \| (.*?) \|$", README, re.M)
+def test_every_setting_is_in_the_table_of_its_section_as_it_is() -> None:
+    told = {
+        heading: re.findall(r"^\| `([a-z_]+)` \| (.*?) \| (.*?) \|$", text, re.M)
+        for heading, text in re.findall(r"^### ([^\n]+)\n(.*?)(?=^##)", README, re.M | re.S)
+    }
     shown = Settings().model_dump(mode="json")
-    wanted = []
-    for name, field in Settings.model_fields.items():
-        default = shown[name]
-        if isinstance(default, bool):
-            default = "true" if default else "false"
-        text = "" if default in (None, []) else f"`{default}`"
-        wanted.append((name, text, field.description))
-    assert rows == wanted
+    wanted: dict[str, list[tuple[str, str, str | None]]] = {}
+    for section, names in by_section(Settings).items():
+        wanted[section.value] = rows = []
+        for name in names:
+            default = str(shown[name]).lower() if isinstance(shown[name], bool) else shown[name]
+            text = "" if default in (None, []) else f"`{default}`"
+            rows.append((name, text, Settings.model_fields[name].description))
+    assert {heading: rows for heading, rows in told.items() if rows} == wanted
+    assert [heading for heading, rows in told.items() if rows] == list(wanted)
 
 
 def test_links_lead_somewhere() -> None:
