@@ -9,6 +9,7 @@ import typer
 
 from registry.cli.flags import SOURCES, given, settings_flags
 from registry.settings.loading import Loaded, load
+from registry.settings.secrets import SUFFIX, is_masked
 from registry.settings.sections import by_section
 
 EXAMPLES = """
@@ -49,7 +50,7 @@ def show(
 
 
 def shown(loaded: Loaded, form: Format) -> str:
-    """The settings as text, in the order of their sections."""
+    """The settings as text, in the order of their sections, with a mask in place of every secret."""
     match form:
         case Format.TEXT:
             return _table(loaded)
@@ -91,6 +92,8 @@ def _text(value: object) -> str:
             return "true" if value else "false"
         case None | []:
             return "-"
+        case [dict(), *_] | dict():
+            return json.dumps(value, ensure_ascii=False)
         case list():
             return ",".join(str(entry) for entry in value)
         case _:
@@ -109,6 +112,11 @@ def _yaml(loaded: Loaded) -> str:
 def _line(loaded: Loaded, name: str, value: object) -> str:
     """A value in JSON is one in YAML, on one line, which leaves room for the origin.
 
-    What follows from other settings, or from the machine, goes on doing so where this is read as a file."""
-    absent = getattr(loaded.settings, name) is None
-    return f"{'# ' if absent else ''}{name}: {json.dumps(value, ensure_ascii=False)}  # {loaded.origin[name]}"
+    What follows from other settings, or from the machine, goes on doing so where this is read as a file: it is a
+    comment, as is what is not shown."""
+    key, path = name, loaded.files.get(name)
+    if path:
+        key, value = f"{name}{SUFFIX}", path
+    text = json.dumps(value, ensure_ascii=False)
+    absent = not path and (getattr(loaded.settings, name) is None or is_masked(text))
+    return f"{'# ' if absent else ''}{key}: {text}  # {loaded.origin[name]}"

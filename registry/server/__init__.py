@@ -137,7 +137,7 @@ def renewed(current: Settings, reload: Callable[[], Settings] | None) -> Setting
     except Exception as error:
         events.error("settings stay as they are", reason=str(error))
         return None
-    changed = [name for name in Settings.model_fields if getattr(read, name) != getattr(current, name)]
+    changed = [name for name in type(read).model_fields if getattr(read, name) != getattr(current, name)]
     taken = {name: getattr(read, name) for name in changed if name not in AT_START}
     events.info("settings read again; workers are replaced one after the other", changed=list(taken))
     if only_at_start := [name for name in changed if name in AT_START]:

@@ -8,13 +8,12 @@ from urllib.parse import quote, unquote
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     ValidationInfo,
     field_validator,
 )
 
+from registry.settings.secrets import without_user
 from registry.settings.sections import Section, setting
 from registry.settings.units import (
     DAY,
@@ -25,11 +24,13 @@ from registry.settings.units import (
     Network,
     Origin,
     Size,
+    Url,
     any_origin_alone,
     between,
     listed,
     positive,
 )
+from registry.settings.values import Values
 from registry.storage import MEMORY, SCHEMES
 
 _PUBLIC_URL = re.compile(
@@ -43,14 +44,12 @@ def _plain(path: str) -> bool:
     return bool(path) and not set(path) & set("?#") and unquote(path).isprintable()
 
 
-class Settings(BaseModel):
+class Settings(Values):
     """Everything an operator can set. `load` reads file and environment; made directly it is made from values alone."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = setting(Section.NETWORK, "127.0.0.1", "Address to listen on; 0.0.0.0 or :: for every one.")
     port: int = setting(Section.NETWORK, 5000, "Port to listen on; 0 picks a free one.", ge=0, le=65535)
-    public_url: Annotated[str | None, Metavar("URL")] = setting(
+    public_url: Url = setting(
         Section.NETWORK, None, "URL that clients reach the registry by, prefix included. By default the one they used."
     )
     trusted_proxy: Annotated[list[Network], BeforeValidator(listed), Metavar("NETWORK")] = setting(
@@ -63,12 +62,12 @@ class Settings(BaseModel):
     )
 
     data: Path = setting(Section.STORAGE, Path("registry-data"), "Folder for everything that is kept.")
-    storage: Annotated[str | None, Metavar("URL")] = setting(
+    storage: Url = setting(
         Section.STORAGE,
         None,
         "Where blobs are kept: file:///PATH, or memory:. By default the folder blobs in the data folder.",
     )
-    database: Annotated[str | None, Metavar("URL")] = setting(
+    database: Url = setting(
         Section.STORAGE,
         None,
         "Where facts are kept: sqlite:////PATH, and open uploads beside. By default registry.db in the data folder.",
@@ -110,19 +109,6 @@ class Settings(BaseModel):
 
     log_format: Literal["text", "json"] = setting(Section.LOG, "text", "Form of the log.")
     log_requests: bool = setting(Section.LOG, True, "Log a line for each request.")
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _sane(cls, value: object, info: ValidationInfo) -> object:
-        if value is None and cls.model_fields[str(info.field_name)].default is not None:
-            raise ValueError("is nothing: leave it out to have the default")
-        if isinstance(value, str) and not value.strip():
-            raise ValueError("is empty: leave it out to have the default")
-        if isinstance(value, str | Path) and not str(value).isprintable():
-            raise ValueError("holds characters that cannot be printed")
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ValueError("is true or false where a value is needed")
-        return value
 
     @field_validator("storage")
     @classmethod
@@ -214,10 +200,10 @@ class Settings(BaseModel):
         return match["prefix"] if match else ""
 
     def effective(self) -> dict[str, object]:
-        """Every setting as it would stand in a file, what was left to the registry as it was decided."""
-        shown = self.model_dump(mode="json")
-        shown["storage"] = self.storage_url
+        """Every setting as it would stand in a file, what was left to the registry as it was decided, and no secret."""
+        shown = self.model_dump(mode="json", by_alias=True)
+        shown["storage"] = without_user(self.storage_url)
         shown["workers"] = self.worker_count
         if not self.in_memory:
-            shown["database"] = self.database_url
+            shown["database"] = without_user(self.database_url)
         return shown

@@ -1,4 +1,4 @@
-"""The bytes of the file that settings are read from, whatever it is: a file, a pipe of `<(…)`, or what never ends."""
+"""The bytes of a file that settings or a secret are read from: a file, a pipe of `<(…)`, or what never ends."""
 
 import os
 import select
@@ -13,15 +13,19 @@ PATIENCE = 10.0
 """Seconds that whoever writes into a pipe has until its end."""
 
 
-def read_bounded(path: Path, patience: float) -> bytes:
-    """All of it. Raises `OSError` as reading does, `ValueError` for what does not end, and a pipe that says nothing.
+def read_bounded(path: Path, patience: float, largest: int = LARGEST, kind: str = "file of settings") -> bytes:
+    """All of it, `largest` bytes at most. Raises `OSError` as reading does, `ValueError` for what is larger or does not
+    end within `patience` seconds, and for a pipe that says nothing.
 
     What writes into a pipe may have failed: nothing is no answer of it. So is a pipe that was read before, which
     must not take back what it said then."""
     # To wait for one who writes into a pipe takes a descriptor: opening it would wait for ever.
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:
-        content = _until_end(fd, patience)
+        content = _until_end(fd, patience, largest)
+        if len(content) > largest:
+            size = f"{largest >> 20} MiB" if largest >> 20 else f"{largest >> 10} KiB"
+            raise ValueError(f"is larger than {size}, which no {kind} is")
         if not content and stat.S_ISFIFO(os.fstat(fd).st_mode):
             raise ValueError("nothing comes from the pipe: nobody writes into it, or it was read before")
         return content
@@ -29,20 +33,21 @@ def read_bounded(path: Path, patience: float) -> bytes:
         os.close(fd)
 
 
-def _until_end(fd: int, patience: float) -> bytes:
+def _until_end(fd: int, patience: float, largest: int) -> bytes:
+    """All of it, or more than `largest` bytes."""
     deadline = time.monotonic() + patience
     ready = select.poll()
     ready.register(fd, select.POLLIN)
     content = b""
-    while len(content) <= LARGEST:
+    while len(content) <= largest:
         left = deadline - time.monotonic()
         if left <= 0 or not ready.poll(left * 1000):
             raise ValueError(f"does not end within {patience:.0f} second{'s'[: patience != 1]}")
         try:
-            piece = os.read(fd, LARGEST)
+            piece = os.read(fd, largest + 1)
         except BlockingIOError:
             continue  # Somebody else has read it.
         if not piece:
             return content
         content += piece
-    raise ValueError("is larger than 1 MiB, which no file of settings is")
+    return content

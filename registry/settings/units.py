@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
+from registry.settings.secrets import without_user
+
 DAY, _HOUR, _MINUTE, SECOND = (timedelta(seconds=s) for s in (86400, 3600, 60, 1))
 _DURATION_UNITS = {"d": DAY, "h": _HOUR, "m": _MINUTE, "s": SECOND}
 _LONGEST = 36500 * DAY  # keeps "now plus or minus a setting" inside what a datetime can say
@@ -153,5 +155,11 @@ Duration = Annotated[
 ]
 Size = Annotated[int, BeforeValidator(_size), PlainSerializer(_size_text), Metavar("SIZE")]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network), PlainSerializer(str)]
+Url = Annotated[
+    str | None,
+    PlainSerializer(lambda url: url and without_user(url), when_used="json"),
+    Metavar("URL"),
+]
+"""Or None. User and password in it are not shown."""
 MediaType = Annotated[str, AfterValidator(_media_type)]
 Origin = Annotated[str, AfterValidator(_origin)]
