@@ -39,8 +39,8 @@ class Lease(NamedTuple):
     done: int
 
 
-THIS = job_lease.c.job == bindparam("job_is")
-HELD = (THIS, job_lease.c.token == bindparam("token_is"))
+THIS = job_lease.c.job == bindparam("job")
+HELD = (THIS, job_lease.c.token == bindparam("token_was"))
 FIND = Query(
     select(job_lease.c.token, job_lease.c.holder, job_lease.c.until, job_lease.c.done).where(THIS).limit(1), Lease
 )
@@ -101,7 +101,7 @@ class Jobs:
 
     async def _take(self, job: Job) -> str | None:
         """The token under which this process alone is at it; None: another one is, or it is not due."""
-        found = await self._database.lookup(FIND, job_is=job.name)
+        found = await self._database.lookup(FIND, job=job.name)
         if found is None:
             await self._database.run(make, job.name)
             found = Lease(FREE, "", 0, 0)
@@ -113,7 +113,7 @@ class Jobs:
         token = secrets.token_hex(16)
         until = now + clock.microseconds(self._lease)
         taken = await self._database.execute(
-            TAKE, job_is=job.name, token_is=found.token, token=token, holder=host.process_id(), until=until
+            TAKE, job=job.name, token_was=found.token, token=token, holder=host.process_id(), until=until
         )
         return token if taken else None
 
@@ -123,7 +123,7 @@ class Jobs:
         try:
             while not (await asyncio.wait([running], timeout=self._lease.total_seconds() / 3))[0]:
                 until = clock.now() + clock.microseconds(self._lease)
-                if not await self._database.execute(RENEW, job_is=job.name, token_is=token, until=until):
+                if not await self._database.execute(RENEW, job=job.name, token_was=token, until=until):
                     log.warning("a job was taken over by another process", job=job.name)
                     break
             else:
@@ -132,11 +132,11 @@ class Jobs:
             if not running.done():
                 running.cancel()
                 await asyncio.wait([running])
-            await self._database.execute(GIVE_BACK, job_is=job.name, token_is=token, done=clock.now())
+            await self._database.execute(GIVE_BACK, job=job.name, token_was=token, done=clock.now())
 
 
 @frees
 def make(tx: Transaction, job: str) -> None:
     """The row of a job that was never done, unless another process has just made it."""
-    if tx.first(COUNT, job_is=job) == 0:
+    if tx.first(COUNT, job=job) == 0:
         tx.execute(INSERT, job=job, token=FREE, holder="", until=0, done=0)

@@ -268,10 +268,10 @@ class OfferedReferrer(SQLModel, table=True):
 class Upload(SQLModel, table=True):
     """An open upload session. On SQLite this table lives in a file of its own, whose commits are not synced.
 
-    `size` bytes count; `hash` is the saved hasher after exactly these, `state` what the driver wants back. `boot`: the
-    incarnation of the store in which they were written. `content`: the bytes themselves as long as they are few; then
-    storage has none of them, and no hasher is saved. `claim` is a random token of the request that is writing now,
-    `claimant` its process, `claimed_until` when the claim lapses."""
+    `size` bytes count; `hash` is the saved hasher after exactly these, `state` what the driver wants back.
+    `incarnation`: that of the store in which they were written. `content`: the bytes themselves as long as they are
+    few; then storage has none of them, and no hasher is saved. `claim` is a random token of the request that is writing
+    now, `claimant` its process, `claimed_until` when the claim lapses."""
 
     __table_args__ = (CLUSTERED,)
 
@@ -281,7 +281,7 @@ class Upload(SQLModel, table=True):
     size: int = Field(sa_type=BigInteger)
     hash: bytes | None = Field(sa_type=LargeBinary)
     state: str = Field(sa_type=Text)
-    boot: str = Field(sa_type=text(64))
+    incarnation: str = Field(sa_type=text(64))
     claim: str | None = Field(sa_type=text(32))
     claimant: str | None = Field(sa_type=text(255))
     claimed_until: int = Field(sa_type=BigInteger)

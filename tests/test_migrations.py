@@ -99,6 +99,34 @@ def test_what_the_first_revision_kept_is_kept(tmp_path: Path) -> None:
         assert connection.execute("SELECT id, size, content FROM upload").fetchall() == [("u", 3, None)]
 
 
+def test_open_sessions_know_in_which_incarnation_they_were_written(tmp_path: Path) -> None:
+    """Made by the revision that still called it `boot`: what the rows say is kept, and so is their order by the key."""
+    settings = load({"data": tmp_path}, {}).settings
+    config = Config()
+    config.set_main_option("script_location", str(migrations.FOLDER))
+    config.set_main_option("sqlalchemy.url", settings.uploads_url)
+    command.upgrade(config, "uploads_0003")
+    columns = "id, repository, algorithm, size, hash, state, {}, claim, claimant, claimed_until, touched, content"
+    sessions = [
+        ("a", "kept", "sha256", 3, b"saved", "{}", "this boot", None, None, 0, 7, None),
+        ("b", "kept", "sha512", 2, None, "{}", "that boot", "token", "process", 8, 9, b"ab"),
+    ]
+    with closing(sqlite3.connect(tmp_path / "uploads.db")) as connection:
+        row = ", ".join("?" * 12)
+        connection.executemany(f"INSERT INTO upload ({columns.format('boot')}) VALUES ({row})", sessions)
+        connection.commit()
+    migrations.upgrade(settings)
+    with closing(sqlite3.connect(tmp_path / "uploads.db")) as connection:
+        kept = connection.execute(f"SELECT {columns.format('incarnation')} FROM upload ORDER BY id").fetchall()
+        assert kept == sessions
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        table = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'upload'").fetchone()[0]
+        assert "WITHOUT ROWID" in table
+    command.downgrade(config, "uploads_0003")
+    with closing(sqlite3.connect(tmp_path / "uploads.db")) as connection:
+        assert connection.execute(f"SELECT {columns.format('boot')} FROM upload ORDER BY id").fetchall() == sessions
+
+
 @pytest.mark.parametrize("revision", ["registry_0001", "registry_0002"])
 def test_descriptors_and_lists_of_older_revisions(tmp_path: Path, revision: str) -> None:
     """Descriptors learn their repository and keep all else; tags that may be lists are known as such."""

@@ -24,7 +24,11 @@ T = TypeVar("T")
 class Statement:
     """A statement, which each database compiles for itself.
 
-    Parameters are `bindparam`s, given by name at each execution, as plain values."""
+    Parameters are `bindparam`s, given by name at each execution, as plain values. A bind is called like the column that
+    it sets or is compared with. Where it is compared for something else than being equal or not, a word says for what:
+    `id_after` (>), `subject_from` (>=), `touched_before` (<), `id_up_to` (<=). `claim_was` is what the column of a row
+    that is changed must be so far, however it is set. Two values for columns of one name, of two tables, are
+    `repository_name` and `tag_name`; one value for both is `digest`. What is cut off is `limit` and `offset`."""
 
     def __init__(self, core: Executable) -> None:
         self.core = core

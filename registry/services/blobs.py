@@ -81,19 +81,21 @@ FIND_WITH_CONTENT = Query(
 STORED = Query(select(blob.c.id, blob.c.size, blob.c.key).where(blob.c.digest == bindparam("digest")), StoredBlob)
 HOLDER = Query(select(member.c.repository_id).where(member.c.blob_id == bindparam("blob_id")).limit(1), int)
 INSERT = insertion(Blob)
-CONTENT = Query(select(content.c.content).where(content.c.blob_id == bindparam("of")), bytes)
+CONTENT = Query(select(content.c.content).where(content.c.blob_id == bindparam("blob_id")), bytes)
 INSERT_CONTENT = insertion(BlobContent)
-DELETE_CONTENT = Command(delete(content).where(content.c.blob_id == bindparam("of")))
-NAME = Query(select(repository.c.name).where(repository.c.id == bindparam("of")), str)
+DELETE_CONTENT = Command(delete(content).where(content.c.blob_id == bindparam("blob_id")))
+NAME = Query(select(repository.c.name).where(repository.c.id == bindparam("id")), str)
 REFERRED = Query(
     select(descriptor.c.manifest_id)
-    .where(descriptor.c.blob_id == bindparam("held"), descriptor.c.repository_id == bindparam("of"))
+    .where(descriptor.c.blob_id == bindparam("blob_id"), descriptor.c.repository_id == bindparam("repository_id"))
     .limit(1),
     int,
 )
-MOVE = Command(update(blob).where(blob.c.id == bindparam("of")).values(key=bindparam("key"), size=bindparam("size")))
+MOVE = Command(update(blob).where(blob.c.id == bindparam("id")).values(key=bindparam("key"), size=bindparam("size")))
 LINK = insertion(RepositoryBlob)
-UNLINK = Command(delete(member).where(member.c.repository_id == bindparam("of"), member.c.blob_id == bindparam("held")))
+UNLINK = Command(
+    delete(member).where(member.c.repository_id == bindparam("repository_id"), member.c.blob_id == bindparam("blob_id"))
+)
 
 
 class Blobs:
@@ -133,9 +135,9 @@ class Blobs:
     async def _is_referred_to(self, found: FoundBlob) -> bool:
         """Whether a manifest of the repository refers to it: also one that was not told that it came."""
         here = found.repository_id
-        if await self._database.lookup(REFERRED, of=here, held=found.id) is not None:
+        if await self._database.lookup(REFERRED, repository_id=here, blob_id=found.id) is not None:
             return True
-        return await self._database.lookup(waiting.ANY_FOR_BLOB, of=here, named=found.digest) is not None
+        return await self._database.lookup(waiting.ANY_FOR_BLOB, repository_id=here, digest=found.digest) is not None
 
     def read(self, found: HeldBlob, start: int, length: int) -> bytes | AsyncGenerator[bytes, None]:
         """`length` bytes from `start` on of what `find` found: at once, or in blocks.
@@ -168,7 +170,7 @@ class Blobs:
             raise Unavailable("the content of the blob cannot be read") from None
 
     async def _tell(self, found: FoundBlob, what: str, error: Exception) -> None:
-        name = await self._database.lookup(NAME, of=found.repository_id)
+        name = await self._database.lookup(NAME, id=found.repository_id)
         log.error(what, digest=found.digest, repository=name, key=found.key, reason=str(error))
 
     async def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
@@ -206,7 +208,7 @@ class Blobs:
 
         Raises `ContentGone` where that key began to die meanwhile."""
         chosen = await self._database.now()
-        known = await self._database.lookup(KNOWN, digest=digest, plain=key_of(digest))
+        known = await self._database.lookup(KNOWN, digest=digest, key=key_of(digest))
         assert known is not None
         key = await finish(choose(digest, known))
         try:
@@ -266,17 +268,17 @@ def add_small(tx: Transaction, name: RepositoryName, digest: Digest, content: by
     if (known.key, known.size) != (None, len(content)):
         # Whether storage still has it need not be asked: here is the whole of it.
         move(tx, known, None, len(content))
-    if tx.first(CONTENT, of=known.id) != content:
-        tx.execute(DELETE_CONTENT, of=known.id)
+    if tx.first(CONTENT, blob_id=known.id) != content:
+        tx.execute(DELETE_CONTENT, blob_id=known.id)
         tx.execute(INSERT_CONTENT, blob_id=known.id, content=content)
     return link(tx, name, digest, known.id)
 
 
 def move(tx: Transaction, known: StoredBlob, key: str | None, size: int) -> None:
     """Other bytes for a blob, which were just verified: those that it had may be damaged, or not be there."""
-    tx.execute(MOVE, of=known.id, key=key, size=size)
+    tx.execute(MOVE, id=known.id, key=key, size=size)
     if known.key is None:
-        tx.execute(DELETE_CONTENT, of=known.id)
+        tx.execute(DELETE_CONTENT, blob_id=known.id)
     elif known.key != key:
         let_die(tx, known.key)
 
@@ -296,7 +298,7 @@ def insert_and_link(tx: Transaction, name: RepositoryName, digest: Digest, blob_
 def link(tx: Transaction, name: RepositoryName, digest: Digest, blob_id: int) -> bool:
     """Make a blob that there is one of the repository's, or renew the promise that it is."""
     repository_id = repositories.ensure(tx, name)
-    if tx.execute(RENEW, of=repository_id, held=blob_id, now=clock.now()) == 0:
+    if tx.execute(RENEW, repository_id=repository_id, blob_id=blob_id, renewed=clock.now()) == 0:
         tx.execute(LINK, repository_id=repository_id, blob_id=blob_id, renewed=clock.now())
     return waiting.blob_came(tx, repository_id, digest, blob_id)
 
@@ -313,4 +315,4 @@ def unlink(tx: Transaction, name: RepositoryName, digest: Digest, condition: Pre
     if found is None:
         raise BlobUnknown(digest)
     condition.check(found.digest)
-    tx.execute(UNLINK, of=found.repository_id, held=found.id)
+    tx.execute(UNLINK, repository_id=found.repository_id, blob_id=found.id)

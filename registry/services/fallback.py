@@ -8,10 +8,9 @@ crash between any two transactions they are out of date, marked as such, or as t
 
 import asyncio
 from datetime import timedelta
-from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from registry.database.contract import Database, Query, Transaction, frees
+from registry.database.contract import Database, Transaction, frees
 from registry.errors import StorageFull, Unavailable
 from registry.names import ALGORITHMS, Digest, RepositoryName
 from registry.names import Tag as TagName
@@ -22,8 +21,6 @@ from registry.services.fallback_large import Prepared, prepare
 from registry.services.fallback_merge import Completed, Source, entries_hash, is_list_tag, merge, subjects
 from registry.services.fallback_rows import FoundList, Served
 from registry.system import clock
-
-T = TypeVar("T")
 
 PATIENCE = 1.0
 """Seconds that a reader waits for a list to be written down; then it is given the one that the client pushed."""
@@ -60,7 +57,7 @@ class Lists:
     async def served(self, name: RepositoryName, tag: TagName, *, body: bool) -> Served:
         """What the tag, which points to an index, serves; never an error where it cannot be written down."""
         query = rows.FRESH if body else rows.FRESH_HEAD
-        fresh = await self._database.lookup(query, within=name, reference=tag)
+        fresh = await self._database.lookup(query, repository_name=name, tag_name=tag)
         if fresh is not None:
             return fresh
         if self._read_only:
@@ -80,7 +77,9 @@ class Lists:
                 return await self._make_alone(name, tag)
         # Somebody is just making it. What came of it may be too old for who has asked later.
         async with lock:
-            fresh = await self._database.lookup(rows.FRESH if body else rows.FRESH_HEAD, within=name, reference=tag)
+            fresh = await self._database.lookup(
+                rows.FRESH if body else rows.FRESH_HEAD, repository_name=name, tag_name=tag
+            )
             return fresh or await self._make_alone(name, tag)
 
     async def _make_alone(self, name: RepositoryName, tag: TagName) -> Served:
@@ -96,17 +95,19 @@ class Lists:
     async def get_or_none(self, name: RepositoryName, digest: Digest, *, body: bool) -> FoundList | None:
         """The list that was made and has this digest."""
         query = rows.MADE if body else rows.MADE_HEAD
-        return await self._database.lookup(query, within=name, reference=digest)
+        return await self._database.lookup(query, name=name, digest=digest)
 
     async def sweep(self) -> None:
         """Drop what has been kept longer than its time."""
         before = clock.now() - GRACE
         # Asked first: a transaction that changes nothing would still be waited for, and synced.
-        while await self._any(rows.OLD_MADE, before) or await self._any(rows.OLD_OFFERED, before):
+        while await self._is_any_older(before):
             await self._database.run(sweep, before)
 
-    async def _any(self, query: Query[T], before: int) -> bool:
-        return await self._database.lookup(query, before=before, most=1) is not None
+    async def _is_any_older(self, before: int) -> bool:
+        if await self._database.lookup(rows.OLD_MADE, replaced_before=before, limit=1) is not None:
+            return True
+        return await self._database.lookup(rows.OLD_OFFERED, since_before=before, limit=1) is not None
 
 
 def seen(making: asyncio.Future[Served]) -> None:
@@ -132,12 +133,12 @@ def serve(tx: Transaction, name: RepositoryName, tag: TagName, limit: int) -> Se
 
 def current(tx: Transaction, repository_id: int, tag: TagName, limit: int) -> Served:
     """What the tag serves, worked out and kept if that is not known."""
-    state = tx.first(rows.STATE, of=repository_id, called=tag)
+    state = tx.first(rows.STATE, repository_id=repository_id, name=tag)
     if state is None:
         return AS_PUSHED
     if state.fresh and state.source == state.target:
-        return (None if state.made_id is None else tx.first(rows.MADE_BY_ID, this=state.made_id)) or AS_PUSHED
-    source = tx.first(rows.SOURCE, this=state.target)
+        return (None if state.made_id is None else tx.first(rows.MADE_BY_ID, id=state.made_id)) or AS_PUSHED
+    source = tx.first(rows.SOURCE, id=state.target)
     if source is None or source.media_type not in INDEXES:
         return AS_PUSHED
     made = complete(tx, repository_id, tag, source, limit)
@@ -147,14 +148,17 @@ def current(tx: Transaction, repository_id: int, tag: TagName, limit: int) -> Se
 def complete(tx: Transaction, repository_id: int, tag: TagName, source: Source, limit: int) -> Completed | None:
     """The list as it should be; None: as the client pushed it, or it is none, or it would be too large."""
     most = rows.most_referrers(limit)
-    known = tx.all(rows.REFERRERS, of=repository_id, most=most + 1, **subjects(tag))
+    first, beyond = subjects(tag)
+    known = tx.all(
+        rows.REFERRERS, repository_id=repository_id, subject_from=first, subject_before=beyond, limit=most + 1
+    )
     if len(known) > most:
         return None
-    omitted = frozenset(tx.all(rows.OMITTED, of=repository_id, called=tag))
+    omitted = frozenset(tx.all(rows.OMITTED, repository_id=repository_id, tag=tag))
     merged = merge(tag, source, known, omitted)
     if merged is None or not merged.may_fit(source, limit):
         return None
-    entries = [tx.first(rows.ENTRY, this=referrer.id) or b"{}" for referrer in merged.lacking]
+    entries = [tx.first(rows.ENTRY, id=referrer.id) or b"{}" for referrer in merged.lacking]
     return merged.completed(entries, limit)
 
 
@@ -162,12 +166,12 @@ def keep(
     tx: Transaction, repository_id: int, tag: TagName, target: int, media_type: str, made: Completed | None
 ) -> Served:
     """Remember what the tag serves while it points to this target and nothing happens to its referrers."""
-    tx.execute(rows.REPLACE, of=repository_id, called=tag, now=clock.now())
+    tx.execute(rows.REPLACE, repository_id=repository_id, tag=tag, replaced=clock.now())
     served, made_id = AS_PUSHED, None
     if made is not None:
         offer(tx, repository_id, tag, made.added)
         served = Served(made.digest, len(made.body), made.body)
-        made_id = tx.first(rows.SAME, of=repository_id, called=tag, digest=made.digest)
+        made_id = tx.first(rows.SAME, repository_id=repository_id, tag=tag, digest=made.digest)
         if made_id is None:
             made_id = tx.insert(
                 rows.INSERT_MADE,
@@ -182,8 +186,8 @@ def keep(
                 body=made.body,
             )
         else:
-            tx.execute(rows.REVIVE, this=made_id, pushed_as=media_type)
-    if tx.execute(rows.SETTLE, of=repository_id, called=tag, target=target, made=made_id) == 0:
+            tx.execute(rows.REVIVE, id=made_id, media_type=media_type)
+    if tx.execute(rows.SETTLE, repository_id=repository_id, tag=tag, source=target, made_id=made_id) == 0:
         insert_list(tx, repository_id, tag, source=target, made_id=made_id, fresh=True)
     prune(tx, repository_id, tag)
     return served
@@ -192,19 +196,21 @@ def keep(
 def prune(tx: Transaction, repository_id: int, tag: TagName) -> None:
     """Drop the replaced lists that are too many or too old."""
     now = clock.now()
-    for position, (made_id, replaced) in enumerate(tx.all(rows.REPLACED, of=repository_id, called=tag)):
+    for position, (made_id, replaced) in enumerate(tx.all(rows.REPLACED, repository_id=repository_id, tag=tag)):
         most = MOST_RECENT if now - replaced < RECENT else MOST_REPLACED
         if position >= most or now - replaced > GRACE:
-            tx.execute(rows.DROP_MADE, this=made_id)
+            tx.execute(rows.DROP_MADE, id=made_id)
 
 
 def offer(tx: Transaction, repository_id: int, tag: TagName, digests: list[str]) -> None:
     """Remember that others may know of these referrers from the list before their own clients have listed them."""
-    known = frozenset(tx.all(rows.OFFERED, of=repository_id, called=tag)) if digests else frozenset()
+    known = frozenset(tx.all(rows.OFFERED, repository_id=repository_id, tag=tag)) if digests else frozenset()
     new = [digest for digest in digests if digest not in known]
     if new:
-        where = {"repository_id": repository_id, "tag": tag, "since": clock.now()}
-        tx.execute_many(rows.OFFER, [{**where, "digest": digest} for digest in new])
+        now = clock.now()
+        tx.execute_many(
+            rows.OFFER, [{"repository_id": repository_id, "tag": tag, "digest": digest, "since": now} for digest in new]
+        )
 
 
 # What pushes and deletions mean for lists
@@ -215,8 +221,8 @@ def attached(tx: Transaction, repository_id: int, document: Document) -> None:
     if document.subject is None or document.subject.algorithm not in ALGORITHMS:
         return
     tag = document.subject.fallback_tag
-    if tx.execute(rows.MARK, of=repository_id, called=tag):
-        tx.execute(rows.ADMIT, of=repository_id, called=tag, entry=document.digest)
+    if tx.execute(rows.MARK, repository_id=repository_id, tag=tag):
+        tx.execute(rows.ADMIT, repository_id=repository_id, tag=tag, digest=document.digest)
 
 
 def detached(tx: Transaction, repository_id: int, subject: str | None, digest: str) -> None:
@@ -225,11 +231,11 @@ def detached(tx: Transaction, repository_id: int, subject: str | None, digest: s
     if subject is None or Digest(subject).algorithm not in ALGORITHMS:
         return
     tag = Digest(subject).fallback_tag
-    if tx.execute(rows.MARK, of=repository_id, called=tag):
+    if tx.execute(rows.MARK, repository_id=repository_id, tag=tag):
         omit(tx, repository_id, tag, digest, clock.now())
-        newest = tx.first(rows.NEWEST_FORGOTTEN, of=repository_id, called=tag, most=MOST_DELETED)
+        newest = tx.first(rows.NEWEST_FORGOTTEN, repository_id=repository_id, tag=tag, offset=MOST_DELETED)
         if newest:
-            tx.execute(rows.FORGET_DELETED, of=repository_id, called=tag, newest=newest)
+            tx.execute(rows.FORGET_DELETED, repository_id=repository_id, tag=tag, deleted_up_to=newest)
 
 
 def pushed(tx: Transaction, repository_id: int, tag: TagName, document: Document) -> None:
@@ -239,21 +245,28 @@ def pushed(tx: Transaction, repository_id: int, tag: TagName, document: Document
     outlive(tx, repository_id, tag)
     if document.media_type in INDEXES:
         new = frozenset(link.digest for link in document.links)
-        for digest in tx.all(rows.OMITTED, of=repository_id, called=tag):
+        for digest in tx.all(rows.OMITTED, repository_id=repository_id, tag=tag):
             # One that was deleted stays out until it is pushed: the client may have read the list before.
             if digest in new and is_referrer(tx, repository_id, tag, digest):
-                tx.execute(rows.ADMIT, of=repository_id, called=tag, entry=digest)
+                tx.execute(rows.ADMIT, repository_id=repository_id, tag=tag, digest=digest)
         for digest in left_out(tx, repository_id, tag, new):
             omit(tx, repository_id, tag, digest, 0)
-    if tx.execute(rows.MARK, of=repository_id, called=tag) == 0 and document.media_type in INDEXES:
+    if tx.execute(rows.MARK, repository_id=repository_id, tag=tag) == 0 and document.media_type in INDEXES:
         insert_list(tx, repository_id, tag, source=None, made_id=None, fresh=False)
 
 
 def insert_list(
     tx: Transaction, repository_id: int, tag: TagName, *, source: int | None, made_id: int | None, fresh: bool
 ) -> None:
-    values = {"repository_id": repository_id, "tag": tag, "source": source, "made_id": made_id, "fresh": fresh}
-    tx.execute(rows.INSERT_LIST, **values, generation=clock.now())
+    tx.execute(
+        rows.INSERT_LIST,
+        repository_id=repository_id,
+        tag=tag,
+        source=source,
+        made_id=made_id,
+        fresh=fresh,
+        generation=clock.now(),
+    )
 
 
 def left_out(tx: Transaction, repository_id: int, tag: TagName, new: frozenset[str]) -> list[str]:
@@ -262,32 +275,36 @@ def left_out(tx: Transaction, repository_id: int, tag: TagName, new: frozenset[s
     It looks much the same when a client that has read the list long ago adds its own entry, after others have done
     so for it. They can know that entry only from a list that was made; so a list that has such an entry takes
     nothing out."""
-    old = frozenset(tx.all(rows.LISTED, of=repository_id, called=tag))
+    old = frozenset(tx.all(rows.LISTED, repository_id=repository_id, name=tag))
     missing = old - new
     if not new < old or (len(new) == 1 and len(missing) > 1):
         return []
-    offered = frozenset(tx.all(rows.OFFERED, of=repository_id, called=tag))
+    offered = frozenset(tx.all(rows.OFFERED, repository_id=repository_id, tag=tag))
     if new & offered:
         return []
-    if tx.first(rows.MADE_WITH, of=repository_id, called=tag, entries=entries_hash(new)) is not None:
+    if tx.first(rows.MADE_WITH, repository_id=repository_id, tag=tag, entries=entries_hash(new)) is not None:
         return []
     return [digest for digest in missing if is_referrer(tx, repository_id, tag, digest)]
 
 
 def is_referrer(tx: Transaction, repository_id: int, tag: TagName, digest: str) -> bool:
-    return tx.first(rows.IS_REFERRER, of=repository_id, digest=digest, **subjects(tag)) is not None
+    first, beyond = subjects(tag)
+    found = tx.first(
+        rows.IS_REFERRER, repository_id=repository_id, digest=digest, subject_from=first, subject_before=beyond
+    )
+    return found is not None
 
 
 def omit(tx: Transaction, repository_id: int, tag: TagName, digest: str, deleted: int) -> None:
     """Keep it out of the list. `deleted`: when; 0 if a client took it out on purpose."""
-    if tx.execute(rows.OMIT_AGAIN, of=repository_id, called=tag, entry=digest, at=deleted) == 0:
+    if tx.execute(rows.OMIT_AGAIN, repository_id=repository_id, tag=tag, digest=digest, deleted=deleted) == 0:
         tx.execute(rows.OMIT, repository_id=repository_id, tag=tag, digest=digest, deleted=deleted)
 
 
 def outlive(tx: Transaction, repository_id: int, tag: TagName) -> None:
     """The lists that were made for the tag are no longer what it serves, nor what a deletion of it means."""
-    tx.execute(rows.REPLACE, of=repository_id, called=tag, now=clock.now())
-    tx.execute(rows.OUTLIVE, of=repository_id, called=tag)
+    tx.execute(rows.REPLACE, repository_id=repository_id, tag=tag, replaced=clock.now())
+    tx.execute(rows.OUTLIVE, repository_id=repository_id, tag=tag)
 
 
 def untagged(tx: Transaction, repository_id: int, tag: str) -> None:
@@ -295,22 +312,22 @@ def untagged(tx: Transaction, repository_id: int, tag: str) -> None:
     if is_list_tag(tag):
         outlive(tx, repository_id, TagName(tag))
         for forget in (rows.FORGET_LIST, rows.FORGET_OMITTED, rows.FORGET_OFFERED):
-            tx.execute(forget, of=repository_id, called=tag)
+            tx.execute(forget, repository_id=repository_id, tag=tag)
 
 
 def made(tx: Transaction, repository_id: int, digest: str) -> bool:
     """Whether a list that was made has this digest."""
-    return tx.first(rows.MADE_HERE, of=repository_id, digest=digest) is not None
+    return tx.first(rows.MADE_HERE, repository_id=repository_id, digest=digest) is not None
 
 
 def removed(tx: Transaction, repository_id: int, digest: str, *, tag_too: bool) -> bool:
     """Drop the lists of this digest, and `tag_too` the tags that serve them; whether there was one.
 
     A client that keeps a list pushes a shorter one and then deletes the one that it had read: that tag stays."""
-    found = tx.all(rows.MADE_HERE, of=repository_id, digest=digest)
+    found = tx.all(rows.MADE_HERE, repository_id=repository_id, digest=digest)
     for each in found:
-        tx.execute(rows.DROP_MADE, this=each.id)
-        tx.execute(rows.MARK, of=repository_id, called=each.tag)
+        tx.execute(rows.DROP_MADE, id=each.id)
+        tx.execute(rows.MARK, repository_id=repository_id, tag=each.tag)
         if tag_too and each.replaced is None and not each.outlived:
             tags.remove(tx, repository_id, each.tag)
             untagged(tx, repository_id, each.tag)
@@ -320,7 +337,10 @@ def removed(tx: Transaction, repository_id: int, digest: str, *, tag_too: bool) 
 @frees
 def sweep(tx: Transaction, before: int) -> None:
     """Drop some of what is older."""
-    for made_id in tx.all(rows.OLD_MADE, before=before, most=SWEPT_AT_ONCE):
-        tx.execute(rows.DROP_MADE, this=made_id)
-    offered = tx.all(rows.OLD_OFFERED, before=before, most=SWEPT_AT_ONCE)
-    tx.execute_many(rows.WITHDRAW, [entry._asdict() for entry in offered])
+    for made_id in tx.all(rows.OLD_MADE, replaced_before=before, limit=SWEPT_AT_ONCE):
+        tx.execute(rows.DROP_MADE, id=made_id)
+    offered = tx.all(rows.OLD_OFFERED, since_before=before, limit=SWEPT_AT_ONCE)
+    tx.execute_many(
+        rows.WITHDRAW,
+        [{"repository_id": each.repository_id, "tag": each.tag, "digest": each.digest} for each in offered],
+    )

@@ -33,7 +33,7 @@ class Prepared(NamedTuple):
     made: Completed | None
 
     def is_current(self, tx: Transaction, tag: TagName) -> bool:
-        state = tx.first(rows.STATE, of=self.repository_id, called=tag)
+        state = tx.first(rows.STATE, repository_id=self.repository_id, name=tag)
         return state is not None and (state.target, state.generation) == (self.target, self.generation)
 
 
@@ -42,17 +42,20 @@ async def prepare(database: Database, name: RepositoryName, tag: TagName, limit:
     repository_id = await database.lookup(repositories.FIND, name=name)
     if repository_id is None:
         return None
-    state = await database.lookup(rows.STATE, of=repository_id, called=tag)
+    state = await database.lookup(rows.STATE, repository_id=repository_id, name=tag)
     if state is None or state.generation is None:
         return None
-    few = await database.lookup_all(rows.REFERRERS, of=repository_id, most=LARGE + 1, **subjects(tag))
-    source = await database.lookup(rows.SOURCE, this=state.target)
+    first, beyond = subjects(tag)
+    few = await database.lookup_all(
+        rows.REFERRERS, repository_id=repository_id, subject_from=first, subject_before=beyond, limit=LARGE + 1
+    )
+    source = await database.lookup(rows.SOURCE, id=state.target)
     if len(few) <= LARGE or source is None or source.media_type not in INDEXES:
         return None
     made = None
     referrers = await _referrers(database, repository_id, tag, limit)
     if referrers is not None:
-        omitted = frozenset(await database.lookup_all(rows.OMITTED, of=repository_id, called=tag))
+        omitted = frozenset(await database.lookup_all(rows.OMITTED, repository_id=repository_id, tag=tag))
         merged = await asyncio.to_thread(merge, tag, source, referrers, omitted)
         if merged is not None and merged.may_fit(source, limit):
             made = await _written(database, merged, limit)
@@ -62,15 +65,20 @@ async def prepare(database: Database, name: RepositoryName, tag: TagName, limit:
 async def _referrers(database: Database, repository_id: int, tag: TagName, limit: int) -> list[Referrer] | None:
     """None: there are too many for any list."""
     found: list[Referrer] = []
-    bounds = subjects(tag)
-    last = {"last_subject": bounds["first"], "last_id": 0}
+    last_subject, beyond = subjects(tag)
+    last_id = 0
     while page := await database.lookup_all(
-        rows.REFERRERS_AFTER, of=repository_id, beyond=bounds["beyond"], most=PAGE, **last
+        rows.REFERRERS_AFTER,
+        repository_id=repository_id,
+        subject_after=last_subject,
+        id_after=last_id,
+        subject_before=beyond,
+        limit=PAGE,
     ):
         found += [Referrer(each.id, each.digest, each.size) for each in page]
         if len(found) > rows.most_referrers(limit):
             return None
-        last = {"last_subject": page[-1].subject, "last_id": page[-1].id}
+        last_subject, last_id = page[-1].subject, page[-1].id
         await asyncio.sleep(0)
     return found
 
@@ -80,5 +88,5 @@ async def _written(database: Database, merged: Merged, limit: int) -> Completed 
     for number, referrer in enumerate(merged.lacking):
         if number % PAGE == 0:
             await asyncio.sleep(0)
-        entries.append(await database.lookup(rows.ENTRY, this=referrer.id) or b"{}")
+        entries.append(await database.lookup(rows.ENTRY, id=referrer.id) or b"{}")
     return await asyncio.to_thread(merged.completed, entries, limit)

@@ -75,10 +75,10 @@ def is_list_tag(tag: str) -> bool:
     return LIST_TAG.fullmatch(tag) is not None
 
 
-def subjects(tag: str) -> dict[str, object]:
-    """The bounds of the digests whose list this tag is."""
+def subjects(tag: str) -> tuple[str, str]:
+    """The digests whose list this tag is: from the first on, all that come before the second."""
     first = tag.replace("-", ":", 1)
-    return {"first": first, "beyond": first + "~"}
+    return first, first + "~"
 
 
 def merge(tag: str, source: Source, referrers: Sequence[Referrer], omitted: Collection[str]) -> Merged | None:

@@ -63,9 +63,9 @@ class Replaced(NamedTuple):
 class Entry(NamedTuple):
     """A referrer that is treated apart, in the list of a repository's tag."""
 
-    of: int
-    called: str
-    entry: str
+    repository_id: int
+    tag: str
+    digest: str
 
 
 class Served(NamedTuple):
@@ -93,9 +93,9 @@ def most_referrers(limit: int) -> int:
 # What is served
 
 UP_TO_DATE = (
-    repository.c.name == bindparam("within"),
+    repository.c.name == bindparam("repository_name"),
     tag.c.repository_id == repository.c.id,
-    tag.c.name == bindparam("reference"),
+    tag.c.name == bindparam("tag_name"),
     list_.c.repository_id == repository.c.id,
     list_.c.tag == tag.c.name,
     list_.c.source == tag.c.manifest_id,
@@ -109,80 +109,82 @@ FRESH = Query(
     select(made.c.digest, made.c.size, made.c.body).select_from(repository, tag, WITH_MADE).where(*UP_TO_DATE), Served
 )
 BY_DIGEST = (
-    repository.c.name == bindparam("within"),
+    repository.c.name == bindparam("name"),
     made.c.repository_id == repository.c.id,
-    made.c.digest == bindparam("reference"),
+    made.c.digest == bindparam("digest"),
 )
 MADE_HEAD = Query(select(made.c.digest, made.c.media_type, made.c.size).where(*BY_DIGEST), FoundList)
 MADE = Query(select(made.c.digest, made.c.media_type, made.c.size, made.c.body).where(*BY_DIGEST), FoundList)
 STATE = Query(
     select(tag.c.manifest_id, list_.c.source, list_.c.made_id, list_.c.fresh, list_.c.generation)
     .join_from(tag, list_, and_(list_.c.repository_id == tag.c.repository_id, list_.c.tag == tag.c.name), isouter=True)
-    .where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("called")),
+    .where(tag.c.repository_id == bindparam("repository_id"), tag.c.name == bindparam("name")),
     State,
 )
 
 # What a list is made of
 
 OF_SUBJECT = (
-    manifest.c.repository_id == bindparam("of"),
-    manifest.c.subject >= bindparam("first"),
-    manifest.c.subject < bindparam("beyond"),
+    manifest.c.repository_id == bindparam("repository_id"),
+    manifest.c.subject >= bindparam("subject_from"),
+    manifest.c.subject < bindparam("subject_before"),
 )
 SOURCE = Query(
-    select(manifest.c.media_type, manifest.c.subject, manifest.c.body).where(manifest.c.id == bindparam("this")), Source
+    select(manifest.c.media_type, manifest.c.subject, manifest.c.body).where(manifest.c.id == bindparam("id")), Source
 )
 REFERRERS = Query(
     select(manifest.c.id, manifest.c.digest, func.length(manifest.c.referrer))
     .where(*OF_SUBJECT)
     .order_by(manifest.c.subject, manifest.c.id)
-    .limit(bindparam("most")),
+    .limit(bindparam("limit")),
     Referrer,
 )
 KEYSET = tuple_(manifest.c.subject, manifest.c.id)
 REFERRERS_AFTER = Query(
     select(manifest.c.id, manifest.c.digest, func.length(manifest.c.referrer), manifest.c.subject)
     .where(
-        manifest.c.repository_id == bindparam("of"),
-        tuple_(bindparam("last_subject"), bindparam("last_id")) < KEYSET,
-        manifest.c.subject < bindparam("beyond"),
+        manifest.c.repository_id == bindparam("repository_id"),
+        tuple_(bindparam("subject_after"), bindparam("id_after")) < KEYSET,
+        manifest.c.subject < bindparam("subject_before"),
     )
     .order_by(manifest.c.subject, manifest.c.id)
-    .limit(bindparam("most")),
+    .limit(bindparam("limit")),
     PagedReferrer,
 )
-ENTRY = Query(select(manifest.c.referrer).where(manifest.c.id == bindparam("this")), bytes)
+ENTRY = Query(select(manifest.c.referrer).where(manifest.c.id == bindparam("id")), bytes)
 IS_REFERRER = Query(select(manifest.c.id).where(*OF_SUBJECT, manifest.c.digest == bindparam("digest")), int)
 LISTED = Query(
     select(descriptor.c.digest)
     .join_from(tag, descriptor, descriptor.c.manifest_id == tag.c.manifest_id)
-    .where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("called"), descriptor.c.role == CHILD),
+    .where(
+        tag.c.repository_id == bindparam("repository_id"), tag.c.name == bindparam("name"), descriptor.c.role == CHILD
+    ),
     str,
 )
 
 # What is known of a list
 
-OF_LIST = (list_.c.repository_id == bindparam("of"), list_.c.tag == bindparam("called"))
+OF_LIST = (list_.c.repository_id == bindparam("repository_id"), list_.c.tag == bindparam("tag"))
 MARK = Command(update(list_).where(*OF_LIST).values(fresh=False, generation=list_.c.generation + 1))
 SETTLE = Command(
-    update(list_).where(*OF_LIST).values(source=bindparam("target"), made_id=bindparam("made"), fresh=True)
+    update(list_).where(*OF_LIST).values(source=bindparam("source"), made_id=bindparam("made_id"), fresh=True)
 )
 INSERT_LIST = insertion(ReferrersList)
 FORGET_LIST = Command(delete(list_).where(*OF_LIST))
 
-OF_TAG = (made.c.repository_id == bindparam("of"), made.c.tag == bindparam("called"))
-MADE_BY_ID = Query(select(made.c.digest, made.c.size, made.c.body).where(made.c.id == bindparam("this")), Served)
+OF_TAG = (made.c.repository_id == bindparam("repository_id"), made.c.tag == bindparam("tag"))
+MADE_BY_ID = Query(select(made.c.digest, made.c.size, made.c.body).where(made.c.id == bindparam("id")), Served)
 MADE_HERE = Query(
     select(made.c.id, made.c.tag, made.c.replaced, made.c.outlived).where(
-        made.c.repository_id == bindparam("of"), made.c.digest == bindparam("digest")
+        made.c.repository_id == bindparam("repository_id"), made.c.digest == bindparam("digest")
     ),
     Made,
 )
 SAME = Query(
     select(made.c.id).where(
-        made.c.repository_id == bindparam("of"),
+        made.c.repository_id == bindparam("repository_id"),
         made.c.digest == bindparam("digest"),
-        made.c.tag == bindparam("called"),
+        made.c.tag == bindparam("tag"),
     ),
     int,
 )
@@ -193,28 +195,35 @@ REPLACED = Query(
 )
 INSERT_MADE = insertion(MadeList)
 REVIVE = Command(
-    update(made).where(made.c.id == bindparam("this")).values(replaced=None, media_type=bindparam("pushed_as"))
+    update(made).where(made.c.id == bindparam("id")).values(replaced=None, media_type=bindparam("media_type"))
 )
-REPLACE = Command(update(made).where(*OF_TAG, made.c.replaced.is_(None)).values(replaced=bindparam("now")))
+REPLACE = Command(update(made).where(*OF_TAG, made.c.replaced.is_(None)).values(replaced=bindparam("replaced")))
 OUTLIVE = Command(update(made).where(*OF_TAG).values(outlived=True))
-DROP_MADE = Command(delete(made).where(made.c.id == bindparam("this")))
+DROP_MADE = Command(delete(made).where(made.c.id == bindparam("id")))
 OLD_MADE = Query(
-    select(made.c.id).where(made.c.replaced < bindparam("before")).order_by(made.c.replaced).limit(bindparam("most")),
+    select(made.c.id)
+    .where(made.c.replaced < bindparam("replaced_before"))
+    .order_by(made.c.replaced)
+    .limit(bindparam("limit")),
     int,
 )
 
 # Referrers that are treated apart
 
-OF_OMITTED = (omitted.c.repository_id == bindparam("of"), omitted.c.tag == bindparam("called"))
+OF_OMITTED = (omitted.c.repository_id == bindparam("repository_id"), omitted.c.tag == bindparam("tag"))
 OMITTED = Query(select(omitted.c.digest).where(*OF_OMITTED), str)
 OMIT = insertion(OmittedReferrer)
 OMIT_AGAIN = Command(
-    update(omitted).where(*OF_OMITTED, omitted.c.digest == bindparam("entry")).values(deleted=bindparam("at"))
+    update(omitted).where(*OF_OMITTED, omitted.c.digest == bindparam("digest")).values(deleted=bindparam("deleted"))
 )
-ADMIT = Command(delete(omitted).where(*OF_OMITTED, omitted.c.digest == bindparam("entry")))
+ADMIT = Command(delete(omitted).where(*OF_OMITTED, omitted.c.digest == bindparam("digest")))
 FORGET_OMITTED = Command(delete(omitted).where(*OF_OMITTED))
 NEWEST_FORGOTTEN = Query(
-    select(omitted.c.deleted).where(*OF_OMITTED).order_by(omitted.c.deleted.desc()).limit(1).offset(bindparam("most")),
+    select(omitted.c.deleted)
+    .where(*OF_OMITTED)
+    .order_by(omitted.c.deleted.desc())
+    .limit(1)
+    .offset(bindparam("offset")),
     int,
 )
 # But for what still stands in the list that the client pushed, which would be none without it.
@@ -222,7 +231,7 @@ FORGET_DELETED = Command(
     delete(omitted).where(
         *OF_OMITTED,
         omitted.c.deleted > 0,
-        omitted.c.deleted <= bindparam("newest"),
+        omitted.c.deleted <= bindparam("deleted_up_to"),
         ~exists(
             select(tag.c.name)
             .join_from(tag, descriptor, descriptor.c.manifest_id == tag.c.manifest_id)
@@ -238,15 +247,15 @@ FORGET_DELETED = Command(
     )
 )
 
-OF_OFFERED = (offered.c.repository_id == bindparam("of"), offered.c.tag == bindparam("called"))
+OF_OFFERED = (offered.c.repository_id == bindparam("repository_id"), offered.c.tag == bindparam("tag"))
 OFFERED = Query(select(offered.c.digest).where(*OF_OFFERED), str)
 OFFER = insertion(OfferedReferrer)
-WITHDRAW = Command(delete(offered).where(*OF_OFFERED, offered.c.digest == bindparam("entry")))
+WITHDRAW = Command(delete(offered).where(*OF_OFFERED, offered.c.digest == bindparam("digest")))
 FORGET_OFFERED = Command(delete(offered).where(*OF_OFFERED))
 OLD_OFFERED = Query(
     select(offered.c.repository_id, offered.c.tag, offered.c.digest)
-    .where(offered.c.since < bindparam("before"))
+    .where(offered.c.since < bindparam("since_before"))
     .order_by(offered.c.since)
-    .limit(bindparam("most")),
+    .limit(bindparam("limit")),
     Entry,
 )

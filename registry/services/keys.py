@@ -40,7 +40,7 @@ DYING = Query(select(dying.c.key).where(dying.c.key == bindparam("key")), str)
 KNOWN = Query(
     select(
         select(blob.c.key).where(blob.c.digest == bindparam("digest")).scalar_subquery(),
-        exists().where(dying.c.key == bindparam("plain")),
+        exists().where(dying.c.key == bindparam("key")),
     ),
     Known,
 )

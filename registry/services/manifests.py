@@ -43,15 +43,15 @@ class Target(NamedTuple):
 HEAD = (manifest.c.digest, manifest.c.media_type, manifest.c.size)
 WHOLE = (manifest.c.digest, manifest.c.media_type, manifest.c.body)
 BY_TAG = (
-    repository.c.name == bindparam("within"),
+    repository.c.name == bindparam("repository_name"),
     tag.c.repository_id == repository.c.id,
-    tag.c.name == bindparam("reference"),
+    tag.c.name == bindparam("tag_name"),
     manifest.c.id == tag.c.manifest_id,
 )
 BY_DIGEST = (
-    repository.c.name == bindparam("within"),
+    repository.c.name == bindparam("name"),
     manifest.c.repository_id == repository.c.id,
-    manifest.c.digest == bindparam("reference"),
+    manifest.c.digest == bindparam("digest"),
 )
 HEAD_BY_TAG = Query(select(*HEAD).where(*BY_TAG), Head)
 HEAD_BY_DIGEST = Query(select(*HEAD).where(*BY_DIGEST), Head)
@@ -59,25 +59,25 @@ FIND_BY_TAG = Query(select(*WHOLE).where(*BY_TAG), FoundManifest)
 FIND_BY_DIGEST = Query(select(*WHOLE).where(*BY_DIGEST), FoundManifest)
 TARGET = Query(
     select(manifest.c.id, manifest.c.digest, manifest.c.subject, manifest.c.media_type).where(
-        manifest.c.repository_id == bindparam("of"), manifest.c.digest == bindparam("digest")
+        manifest.c.repository_id == bindparam("repository_id"), manifest.c.digest == bindparam("digest")
     ),
     Target,
 )
 INSERT = insertion(Manifest)
 RETYPE = Command(
     update(manifest)
-    .where(manifest.c.id == bindparam("this"), manifest.c.media_type != bindparam("pushed_as"))
-    .values(media_type=bindparam("pushed_as"), referrer=bindparam("entry"))
+    .where(manifest.c.id == bindparam("id"), manifest.c.media_type != bindparam("media_type"))
+    .values(media_type=bindparam("media_type"), referrer=bindparam("referrer"))
 )
-DELETE = Command(delete(manifest).where(manifest.c.id == bindparam("this")))
+DELETE = Command(delete(manifest).where(manifest.c.id == bindparam("id")))
 HELD = (
     select(blob.c.id)
     .join_from(blob, member, member.c.blob_id == blob.c.id)
-    .where(member.c.repository_id == bindparam("of"), blob.c.digest == bindparam("named"))
+    .where(member.c.repository_id == bindparam("repository_id"), blob.c.digest == bindparam("digest"))
 )
 BLOB_HERE = Query(HELD, int)
 CHILD = select(manifest.c.id).where(
-    manifest.c.repository_id == bindparam("of"), manifest.c.digest == bindparam("named")
+    manifest.c.repository_id == bindparam("repository_id"), manifest.c.digest == bindparam("digest")
 )
 DESCRIPTOR: dict[str, BindParameter[object]] = {
     column.name: bindparam(column.name) for column in descriptor.columns if column.name not in ("blob_id", "child_id")
@@ -94,8 +94,8 @@ DESCRIBE_CHILD = Command(
 )
 REFERRING = Query(
     select(descriptor.c.manifest_id, descriptor.c.position)
-    .where(descriptor.c.child_id == bindparam("child"))
-    .limit(bindparam("most")),
+    .where(descriptor.c.child_id == bindparam("child_id"))
+    .limit(bindparam("limit")),
     DescriptorKey,
 )
 RELEASE = Command(update(descriptor).where(*waiting.STANDS).values(child_id=None))
@@ -114,12 +114,12 @@ class Manifests:
     async def find(self, name: RepositoryName, reference: Reference) -> FoundManifest:
         """Raises `ManifestUnknown` for what is not in this repository (R-025)."""
         if isinstance(reference, Digest):
-            found = await self._database.lookup(FIND_BY_DIGEST, within=name, reference=reference)
+            found = await self._database.lookup(FIND_BY_DIGEST, name=name, digest=reference)
             if found is None:
                 listed = await self._lists.get_or_none(name, reference, body=True)
                 found = listed and FoundManifest(listed.digest, listed.media_type, listed.body)
         else:
-            found = await self._database.lookup(FIND_BY_TAG, within=name, reference=reference)
+            found = await self._database.lookup(FIND_BY_TAG, repository_name=name, tag_name=reference)
             if found is not None and found.media_type in INDEXES and is_list_tag(reference):
                 served = await self._lists.served(name, reference, body=True)
                 if served.digest is not None and served.body is not None:
@@ -131,12 +131,12 @@ class Manifests:
     async def head(self, name: RepositoryName, reference: Reference) -> Head:
         """`find` without the body."""
         if isinstance(reference, Digest):
-            found = await self._database.lookup(HEAD_BY_DIGEST, within=name, reference=reference)
+            found = await self._database.lookup(HEAD_BY_DIGEST, name=name, digest=reference)
             if found is None:
                 listed = await self._lists.get_or_none(name, reference, body=False)
                 found = listed and Head(listed.digest, listed.media_type, listed.size)
         else:
-            found = await self._database.lookup(HEAD_BY_TAG, within=name, reference=reference)
+            found = await self._database.lookup(HEAD_BY_TAG, repository_name=name, tag_name=reference)
             if found is not None and found.media_type in INDEXES and is_list_tag(reference):
                 served = await self._lists.served(name, reference, body=False)
                 if served.digest is not None and served.size is not None:
@@ -207,7 +207,7 @@ def put(
 ) -> bool:
     """Whether more indexes may wait for it than were told."""
     repository_id = repositories.ensure(tx, name)
-    known = tx.first(TARGET, of=repository_id, digest=document.digest)
+    known = tx.first(TARGET, repository_id=repository_id, digest=document.digest)
     if not isinstance(reference, Digest):
         condition.check(served(tx, repository_id, reference, condition, limit))
     elif known is not None or (condition != NO_PRECONDITION and fallback.made(tx, repository_id, reference)):
@@ -225,7 +225,7 @@ def put(
 def tell_more(tx: Transaction, name: RepositoryName, digest: Digest) -> bool:
     """A portion of the indexes that wait for a manifest, unless it was deleted meanwhile; whether there may be more."""
     repository_id = tx.first(repositories.FIND, name=name)
-    found = None if repository_id is None else tx.first(TARGET, of=repository_id, digest=digest)
+    found = None if repository_id is None else tx.first(TARGET, repository_id=repository_id, digest=digest)
     if repository_id is None or found is None:
         return False
     return waiting.manifest_came(tx, repository_id, digest, found.id)
@@ -233,7 +233,7 @@ def tell_more(tx: Transaction, name: RepositoryName, digest: Digest) -> bool:
 
 def served(tx: Transaction, repository_id: int, name: TagName, condition: Precondition, limit: int) -> str | None:
     """The digest that a tag serves, for the condition to be checked; None: there is no such tag."""
-    target = tx.first(tags.TARGET, of=repository_id, name=name)
+    target = tx.first(tags.TARGET, repository_id=repository_id, name=name)
     if target is None or condition == NO_PRECONDITION or not is_list_tag(name):
         return target
     return fallback.current(tx, repository_id, name, limit).digest or target
@@ -245,10 +245,10 @@ def store(
     """The row of a manifest and of all it refers to; and whether more indexes may wait for it than were told."""
     if not sparse:
         require(tx, repository_id, document)
-    found = known or tx.first(TARGET, of=repository_id, digest=document.digest)
+    found = known or tx.first(TARGET, repository_id=repository_id, digest=document.digest)
     if found is not None:
         # The same bytes may be pushed as another type; the last push says how they are served (R-023).
-        tx.execute(RETYPE, this=found.id, pushed_as=document.media_type, entry=document.referrer)
+        tx.execute(RETYPE, id=found.id, media_type=document.media_type, referrer=document.referrer)
         return found.id, waiting.manifest_came(tx, repository_id, document.digest, found.id)
     manifest_id = tx.insert(
         INSERT,
@@ -272,8 +272,6 @@ def store(
                 "media_type": documents.indexed(link.media_type),
                 "digest": link.digest,
                 "size": link.size,
-                "of": repository_id,
-                "named": link.digest,
             }
             for position, link in enumerate(document.links)
             if (link.role == documents.CHILD) is wanted
@@ -290,8 +288,8 @@ def require(tx: Transaction, repository_id: int, document: Document) -> None:
         link.digest
         for link in document.links
         if link.required
-        and (link.role != documents.CHILD or tx.first(TARGET, of=repository_id, digest=link.digest) is None)
-        and tx.first(BLOB_HERE, of=repository_id, named=link.digest) is None
+        and (link.role != documents.CHILD or tx.first(TARGET, repository_id=repository_id, digest=link.digest) is None)
+        and tx.first(BLOB_HERE, repository_id=repository_id, digest=link.digest) is None
     ]
     if missing:
         raise ManifestBlobUnknown(list(dict.fromkeys(missing)))
@@ -301,7 +299,7 @@ def require(tx: Transaction, repository_id: int, document: Document) -> None:
 def remove(tx: Transaction, name: RepositoryName, digest: Digest, condition: Precondition, begun: bool) -> bool:
     """One portion of it; whether that was the last. `begun`: there was one before."""
     repository_id = tx.first(repositories.FIND, name=name)
-    found = None if repository_id is None else tx.first(TARGET, of=repository_id, digest=digest)
+    found = None if repository_id is None else tx.first(TARGET, repository_id=repository_id, digest=digest)
     if repository_id is None or found is None:
         if begun:  # Somebody else was faster.
             return True
@@ -312,17 +310,17 @@ def remove(tx: Transaction, name: RepositoryName, digest: Digest, condition: Pre
         fallback.removed(tx, repository_id, digest, tag_too=True)
         return True
     condition.check(found.digest)
-    pointing = tx.all(tags.POINTING, manifest_id=found.id, most=PORTION)
+    pointing = tx.all(tags.POINTING, manifest_id=found.id, limit=PORTION)
     tags.remove(tx, repository_id, *pointing)
     for tag_name in pointing:
         fallback.untagged(tx, repository_id, tag_name)
     # Indexes that list it remember only its digest.
-    referring = tx.all(REFERRING, child=found.id, most=PORTION)
-    tx.execute_many(RELEASE, [key._asdict() for key in referring])
+    referring = tx.all(REFERRING, child_id=found.id, limit=PORTION)
+    tx.execute_many(RELEASE, [{"manifest_id": at.manifest_id, "position": at.position} for at in referring])
     if len(pointing) == PORTION or len(referring) == PORTION:
         return False
     # Its descriptors go with it.
-    tx.execute(DELETE, this=found.id)
+    tx.execute(DELETE, id=found.id)
     fallback.detached(tx, repository_id, found.subject, found.digest)
     if found.media_type in INDEXES:
         fallback.removed(tx, repository_id, found.digest, tag_too=False)

@@ -21,8 +21,8 @@ Promised = tuple[int, int]
 
 RENEW = Command(
     update(member)
-    .where(member.c.repository_id == bindparam("of"), member.c.blob_id == bindparam("held"))
-    .values(renewed=bindparam("now"))
+    .where(member.c.repository_id == bindparam("repository_id"), member.c.blob_id == bindparam("blob_id"))
+    .values(renewed=bindparam("renewed"))
 )
 
 MOST = 10_000
@@ -83,4 +83,4 @@ class Promises:
 def renew(tx: Transaction, batch: Sequence[Promised]) -> None:
     now = clock.now()
     for repository_id, blob_id in batch:
-        tx.execute(RENEW, of=repository_id, held=blob_id, now=now)
+        tx.execute(RENEW, repository_id=repository_id, blob_id=blob_id, renewed=now)

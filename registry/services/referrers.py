@@ -24,16 +24,16 @@ class Size(NamedTuple):
 
 
 OF_SUBJECT = (
-    manifest.c.repository_id == bindparam("of"),
+    manifest.c.repository_id == bindparam("repository_id"),
     manifest.c.subject == bindparam("subject"),
-    manifest.c.id > bindparam("after"),
+    manifest.c.id > bindparam("id_after"),
 )
 OF_TYPE = (*OF_SUBJECT, manifest.c.artifact_type == bindparam("artifact_type"))
-UP_TO = manifest.c.id <= bindparam("last")
+UP_TO = manifest.c.id <= bindparam("id_up_to")
 SIZE = (manifest.c.id, func.length(manifest.c.referrer))
 
-SIZES = Query(select(*SIZE).where(*OF_SUBJECT).order_by(manifest.c.id).limit(bindparam("most")), Size)
-SIZES_OF_TYPE = Query(select(*SIZE).where(*OF_TYPE).order_by(manifest.c.id).limit(bindparam("most")), Size)
+SIZES = Query(select(*SIZE).where(*OF_SUBJECT).order_by(manifest.c.id).limit(bindparam("limit")), Size)
+SIZES_OF_TYPE = Query(select(*SIZE).where(*OF_TYPE).order_by(manifest.c.id).limit(bindparam("limit")), Size)
 ENTRIES = Query(select(manifest.c.referrer).where(*OF_SUBJECT, UP_TO).order_by(manifest.c.id), bytes)
 ENTRIES_OF_TYPE = Query(select(manifest.c.referrer).where(*OF_TYPE, UP_TO).order_by(manifest.c.id), bytes)
 
@@ -50,21 +50,46 @@ class Referrers:
         repository_id = await self._database.lookup(repositories.FIND, name=name)
         if repository_id is None:
             return ReferrerPage([], None)
-        wanted: dict[str, object] = {"of": repository_id, "subject": subject, "after": after}
-        if artifact_type is not None:
-            wanted["artifact_type"] = documents.indexed(artifact_type)
         # The sizes first: an entry may carry megabytes of annotations.
-        sizes = await self._database.lookup_all(
-            SIZES if artifact_type is None else SIZES_OF_TYPE, most=MOST + 1, **wanted
-        )
+        sizes = await self._sizes(repository_id, subject, artifact_type, after)
         fitting = fit(sizes[:MOST], self._limit)
         if not fitting:
             return ReferrerPage([], None)
         last = fitting[-1].id
-        entries = await self._database.lookup_all(
-            ENTRIES if artifact_type is None else ENTRIES_OF_TYPE, last=last, **wanted
-        )
+        entries = await self._entries(repository_id, subject, artifact_type, after, last)
         return ReferrerPage(entries, last if len(fitting) < len(sizes) else None)
+
+    async def _sizes(self, repository_id: int, subject: Digest, artifact_type: str | None, after: int) -> list[Size]:
+        """Of a page, and of one more if there is one."""
+        if artifact_type is None:
+            return await self._database.lookup_all(
+                SIZES, repository_id=repository_id, subject=subject, id_after=after, limit=MOST + 1
+            )
+        return await self._database.lookup_all(
+            SIZES_OF_TYPE,
+            repository_id=repository_id,
+            subject=subject,
+            id_after=after,
+            artifact_type=documents.indexed(artifact_type),
+            limit=MOST + 1,
+        )
+
+    async def _entries(
+        self, repository_id: int, subject: Digest, artifact_type: str | None, after: int, last: int
+    ) -> list[bytes]:
+        """Those after `after`, up to `last`."""
+        if artifact_type is None:
+            return await self._database.lookup_all(
+                ENTRIES, repository_id=repository_id, subject=subject, id_after=after, id_up_to=last
+            )
+        return await self._database.lookup_all(
+            ENTRIES_OF_TYPE,
+            repository_id=repository_id,
+            subject=subject,
+            id_after=after,
+            id_up_to=last,
+            artifact_type=documents.indexed(artifact_type),
+        )
 
 
 def fit(sizes: list[Size], limit: int) -> list[Size]:

@@ -14,16 +14,16 @@ FIND = Query(select(repository.c.id).where(repository.c.name == bindparam("name"
 INSERT = insertion(Repository)
 PAGE = Query(
     select(repository.c.name)
-    .where(repository.c.listed == true(), repository.c.name > bindparam("after"))
+    .where(repository.c.listed == true(), repository.c.name > bindparam("name_after"))
     .order_by(repository.c.name)
-    .limit(bindparam("most")),
+    .limit(bindparam("limit")),
     str,
 )
 LIST = Command(
-    update(repository).where(repository.c.id == bindparam("of"), repository.c.listed != true()).values(listed=True)
+    update(repository).where(repository.c.id == bindparam("id"), repository.c.listed != true()).values(listed=True)
 )
-UNLIST = Command(update(repository).where(repository.c.id == bindparam("of")).values(listed=False))
-ANY_MANIFEST = Query(select(manifest.c.id).where(manifest.c.repository_id == bindparam("of")).limit(1), int)
+UNLIST = Command(update(repository).where(repository.c.id == bindparam("id")).values(listed=False))
+ANY_MANIFEST = Query(select(manifest.c.id).where(manifest.c.repository_id == bindparam("repository_id")).limit(1), int)
 
 
 class Repositories:
@@ -34,7 +34,7 @@ class Repositories:
 
     async def page(self, after: str, most: int) -> NamePage:
         """At most `most` names that come after `after`."""
-        names = await self._database.lookup_all(PAGE, after=after, most=most + 1)
+        names = await self._database.lookup_all(PAGE, name_after=after, limit=most + 1)
         return NamePage(names[:most], len(names) > most)
 
 
@@ -48,10 +48,10 @@ def ensure(tx: Transaction, name: RepositoryName) -> int:
 
 def show(tx: Transaction, repository_id: int) -> None:
     """List it from now on."""
-    tx.execute(LIST, of=repository_id)
+    tx.execute(LIST, id=repository_id)
 
 
 def hide_if_empty(tx: Transaction, repository_id: int) -> None:
     """Take it from the catalogue if its last manifest is gone."""
-    if tx.first(ANY_MANIFEST, of=repository_id) is None:
-        tx.execute(UNLIST, of=repository_id)
+    if tx.first(ANY_MANIFEST, repository_id=repository_id) is None:
+        tx.execute(UNLIST, id=repository_id)

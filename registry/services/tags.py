@@ -15,28 +15,28 @@ manifest, tag = table(Manifest), table(Tag)
 
 PAGE = Query(
     select(tag.c.name)
-    .where(tag.c.repository_id == bindparam("of"), tag.c.name > bindparam("after"))
+    .where(tag.c.repository_id == bindparam("repository_id"), tag.c.name > bindparam("name_after"))
     .order_by(tag.c.name)
-    .limit(bindparam("most")),
+    .limit(bindparam("limit")),
     str,
 )
 TARGET = Query(
     select(manifest.c.digest)
     .join_from(tag, manifest, manifest.c.id == tag.c.manifest_id)
-    .where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("name")),
+    .where(tag.c.repository_id == bindparam("repository_id"), tag.c.name == bindparam("name")),
     str,
 )
 POINTING = Query(
-    select(tag.c.name).where(tag.c.manifest_id == bindparam("manifest_id")).limit(bindparam("most")),
+    select(tag.c.name).where(tag.c.manifest_id == bindparam("manifest_id")).limit(bindparam("limit")),
     str,
 )
 INSERT = insertion(Tag)
 MOVE = Command(
     update(tag)
-    .where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("called"))
-    .values(manifest_id=bindparam("target"), moved=bindparam("now"))
+    .where(tag.c.repository_id == bindparam("repository_id"), tag.c.name == bindparam("name"))
+    .values(manifest_id=bindparam("manifest_id"), moved=bindparam("moved"))
 )
-DELETE = Command(delete(tag).where(tag.c.repository_id == bindparam("of"), tag.c.name == bindparam("called")))
+DELETE = Command(delete(tag).where(tag.c.repository_id == bindparam("repository_id"), tag.c.name == bindparam("name")))
 REMEMBER = insertion(TagHistory)
 
 
@@ -51,27 +51,27 @@ class Tags:
         repository_id = await self._database.lookup(repositories.FIND, name=name)
         if repository_id is None:
             raise NameUnknown(name)
-        names = await self._database.lookup_all(PAGE, of=repository_id, after=after, most=most + 1)
+        names = await self._database.lookup_all(PAGE, repository_id=repository_id, name_after=after, limit=most + 1)
         return NamePage(names[:most], len(names) > most)
 
 
 def move(tx: Transaction, repository_id: int, name: TagName, manifest_id: int, digest: str) -> None:
     """Let the tag point to the manifest, and note it if that is new."""
-    target = tx.first(TARGET, of=repository_id, name=name)
+    target = tx.first(TARGET, repository_id=repository_id, name=name)
     if target == digest:
         return
     now = clock.now()
     if target is None:
         tx.execute(INSERT, repository_id=repository_id, name=name, manifest_id=manifest_id, moved=now)
     else:
-        tx.execute(MOVE, of=repository_id, called=name, target=manifest_id, now=now)
+        tx.execute(MOVE, repository_id=repository_id, name=name, manifest_id=manifest_id, moved=now)
     tx.insert(REMEMBER, repository_id=repository_id, name=name, digest=digest, at=now)
 
 
 def remove(tx: Transaction, repository_id: int, *names: str) -> None:
     """Delete the tags; their manifests stay (R-182)."""
     now = clock.now()
-    tx.execute_many(DELETE, [{"of": repository_id, "called": name} for name in names])
+    tx.execute_many(DELETE, [{"repository_id": repository_id, "name": name} for name in names])
     tx.execute_many(
         REMEMBER, [{"repository_id": repository_id, "name": name, "digest": None, "at": now} for name in names]
     )

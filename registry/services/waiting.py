@@ -21,14 +21,14 @@ PORTION = 1000
 class DescriptorKey(NamedTuple):
     """The manifest that a descriptor stands in, and its position there."""
 
-    within: int
-    at: int
+    manifest_id: int
+    position: int
 
 
-STANDS = (descriptor.c.manifest_id == bindparam("within"), descriptor.c.position == bindparam("at"))
+STANDS = (descriptor.c.manifest_id == bindparam("manifest_id"), descriptor.c.position == bindparam("position"))
 AWAITED = (
-    descriptor.c.repository_id == bindparam("of"),
-    descriptor.c.digest == bindparam("named"),
+    descriptor.c.repository_id == bindparam("repository_id"),
+    descriptor.c.digest == bindparam("digest"),
     descriptor.c.blob_id.is_(None),
     descriptor.c.child_id.is_(None),
 )
@@ -40,24 +40,26 @@ FOR_MANIFEST = Query(
     .limit(PORTION),
     DescriptorKey,
 )
-BLOB_CAME = Command(update(descriptor).where(*STANDS).values(blob_id=bindparam("came")))
-MANIFEST_CAME = Command(update(descriptor).where(*STANDS).values(child_id=bindparam("came")))
+BLOB_CAME = Command(update(descriptor).where(*STANDS).values(blob_id=bindparam("blob_id")))
+MANIFEST_CAME = Command(update(descriptor).where(*STANDS).values(child_id=bindparam("child_id")))
 
 
 def blob_came(tx: Transaction, repository_id: int, digest: str, blob_id: int) -> bool:
     """Tell a portion of those that wait for a blob; whether there may be more."""
-    return _tell(tx, FOR_BLOB, BLOB_CAME, repository_id, digest, blob_id)
+    keys = tx.all(FOR_BLOB, repository_id=repository_id, digest=digest)
+    if keys:
+        tx.execute_many(
+            BLOB_CAME, [{"manifest_id": at.manifest_id, "position": at.position, "blob_id": blob_id} for at in keys]
+        )
+    return len(keys) == PORTION
 
 
 def manifest_came(tx: Transaction, repository_id: int, digest: str, manifest_id: int) -> bool:
     """The same of a manifest."""
-    return _tell(tx, FOR_MANIFEST, MANIFEST_CAME, repository_id, digest, manifest_id)
-
-
-def _tell(
-    tx: Transaction, query: Query[DescriptorKey], told: Command, repository_id: int, digest: str, row: int
-) -> bool:
-    keys = tx.all(query, of=repository_id, named=digest)
+    keys = tx.all(FOR_MANIFEST, repository_id=repository_id, digest=digest)
     if keys:
-        tx.execute_many(told, [{**key._asdict(), "came": row} for key in keys])
+        tx.execute_many(
+            MANIFEST_CAME,
+            [{"manifest_id": at.manifest_id, "position": at.position, "child_id": manifest_id} for at in keys],
+        )
     return len(keys) == PORTION

@@ -38,7 +38,7 @@ def test_what_cannot_be_dropped_keeps_nothing_else(data: Path) -> None:
         os.utime(uploads / file, (time.time() - DAY,) * 2)
     with closing(sqlite3.connect(data / "uploads.db")) as database, database:
         # Of a power cut, too: what is dropped need not be read first.
-        database.execute("UPDATE upload SET boot = 'another' WHERE id = ?", (name,))
+        database.execute("UPDATE upload SET incarnation = 'another' WHERE id = ?", (name,))
         held = "UPDATE upload SET claim = 'theirs', claimant = 'elsewhere', claimed_until = ?, touched = 1 WHERE id = ?"
         until = (int(time.time()) + DAY) * 1_000_000
         database.executemany(held, [(until, path.rpartition("/")[2]) for path in busy])

@@ -98,7 +98,7 @@ def rebooted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rebooted]:
         server.kill()
     with closing(sqlite3.connect(data / "uploads.db")) as database, database:
         for case in REBOOTED:
-            change = "UPDATE upload SET boot = '11111111-2222-3333-4444-555555555555' WHERE id = ?"
+            change = "UPDATE upload SET incarnation = '11111111-2222-3333-4444-555555555555' WHERE id = ?"
             assert database.execute(change, [uploads[case].id]).rowcount == 1
     for case, done in damage.items():
         done(data / "blobs" / "_uploads" / uploads[case].id)

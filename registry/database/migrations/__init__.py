@@ -18,7 +18,7 @@ from registry.errors import OperatorError
 from registry.settings.fields import Settings
 from registry.system.files import make_folder, unwritable
 
-HEADS = {"registry": "registry_0004", "uploads": "uploads_0003"}
+HEADS = {"registry": "registry_0004", "uploads": "uploads_0004"}
 """The newest revision of each line."""
 
 FOLDER = Path(__file__).parent

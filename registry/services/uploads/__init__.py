@@ -146,7 +146,7 @@ class Uploads:
         before = self._clock.now(age) - clock.microseconds(age)
         last = (-1, "")
         while portion := await self._database.lookup_all(
-            rows.EXPIRED, before=before, last_touched=last[0], last_id=last[1], most=AT_ONCE
+            rows.EXPIRED, touched_before=before, touched_after=last[0], id_after=last[1], limit=AT_ONCE
         ):
             for row in portion:
                 dropped += await self._expire(row)

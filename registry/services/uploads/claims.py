@@ -130,7 +130,7 @@ class Claims:
     def doubtful(self, row: UploadRow) -> bool:
         """Whether its bytes may be lost that were never synced: the store was started anew since, as by a power cut."""
         in_storage = row.size > 0 and row.content is None
-        return self._storage.volatile and in_storage and row.boot != self._storage.incarnation()
+        return self._storage.volatile and in_storage and row.incarnation != self._storage.incarnation()
 
     async def _recover(self, claimed: Claimed) -> None:
         """Let only bytes count that are really there, hashed again: the saved hasher may vouch for lost ones."""

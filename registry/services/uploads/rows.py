@@ -30,7 +30,7 @@ class UploadRow(NamedTuple):
     size: int
     hash: bytes | None
     state: str
-    boot: str
+    incarnation: str
     claim: str | None
     claimant: str | None
     claimed_until: int
@@ -48,46 +48,46 @@ class Resting(NamedTuple):
 
 
 COLUMNS = [upload.c[name] for name in UploadRow._fields]
-THIS = (upload.c.id == bindparam("of"), upload.c.repository == bindparam("within"))
-OURS = (upload.c.id == bindparam("of"), upload.c.claim == bindparam("by"))
+THIS = (upload.c.id == bindparam("id"), upload.c.repository == bindparam("repository"))
+OURS = (upload.c.id == bindparam("id"), upload.c.claim == bindparam("claim_was"))
 
 FIND = Query(select(*COLUMNS).where(*THIS), UploadRow)
 INSERT = insertion(Upload)
 TAKE = Command(
     update(upload)
     .where(*THIS, upload.c.claim.is_(None))
-    .values(claim=bindparam("token"), claimant=bindparam("me"), claimed_until=bindparam("until")),
+    .values(claim=bindparam("claim"), claimant=bindparam("claimant"), claimed_until=bindparam("claimed_until")),
     frees=True,  # what expires or is cancelled is claimed first
 )
 TAKE_OVER = Command(
     update(upload)
-    .where(*THIS, upload.c.claim == bindparam("theirs"))
-    .values(claim=bindparam("token"), claimant=bindparam("me"), claimed_until=bindparam("until")),
+    .where(*THIS, upload.c.claim == bindparam("claim_was"))
+    .values(claim=bindparam("claim"), claimant=bindparam("claimant"), claimed_until=bindparam("claimed_until")),
     frees=True,  # what expires or is cancelled is claimed first
 )
-RENEW = Command(update(upload).where(*OURS).values(claimed_until=bindparam("until")))
+RENEW = Command(update(upload).where(*OURS).values(claimed_until=bindparam("claimed_until")))
 SAVED: dict[str, Any] = {
-    "size": bindparam("length"),
-    "hash": bindparam("hasher"),
-    "state": bindparam("driver_state"),
-    "content": bindparam("small"),
-    "boot": bindparam("this_boot"),
-    "touched": bindparam("now"),
+    "size": bindparam("size"),
+    "hash": bindparam("hash"),
+    "state": bindparam("state"),
+    "content": bindparam("content"),
+    "incarnation": bindparam("incarnation"),
+    "touched": bindparam("touched"),
 }
 RELEASED: dict[str, Any] = {"claim": None, "claimant": None, "claimed_until": 0}
 SAVE = Command(update(upload).where(*OURS).values(**SAVED))
 RELEASE = Command(update(upload).where(*OURS).values(**RELEASED), frees=True)
 SAVE_AND_RELEASE = Command(update(upload).where(*OURS).values(**SAVED, **RELEASED))
 DELETE = Command(delete(upload).where(*OURS), frees=True)
-# From the one after `last` on, so that those who cannot be dropped do not stand before the others.
+# From the one after a given one on, so that those who cannot be dropped do not stand before the others.
 EXPIRED = Query(
     select(*(upload.c[name] for name in Resting._fields))
     .where(
-        upload.c.touched < bindparam("before"),
-        tuple_(upload.c.touched, upload.c.id) > tuple_(bindparam("last_touched"), bindparam("last_id")),
+        upload.c.touched < bindparam("touched_before"),
+        tuple_(upload.c.touched, upload.c.id) > tuple_(bindparam("touched_after"), bindparam("id_after")),
     )
     .order_by(upload.c.touched, upload.c.id)
-    .limit(bindparam("most")),
+    .limit(bindparam("limit")),
     Resting,
 )
 
@@ -109,7 +109,7 @@ async def insert(
         size=0,
         hash=None,
         state=state,
-        boot=incarnation,
+        incarnation=incarnation,
         claim=None,
         claimant=None,
         claimed_until=0,
@@ -124,12 +124,21 @@ async def claim(database: Database, name: RepositoryName, upload_id: str, proces
     Raises `UploadUnknown`, also for a session of another repository."""
     token, now = secrets.token_hex(16), clock.now()
     until = now + clock.microseconds(CLAIM)
-    if await database.execute(TAKE, of=upload_id, within=name, token=token, me=process, until=until) == 0:
+    taken = await database.execute(
+        TAKE, id=upload_id, repository=name, claim=token, claimant=process, claimed_until=until
+    )
+    if taken == 0:
         row = await find(database, name, upload_id)
         if row.claimant is None or not has_lapsed(row, now):
             return None
         taken = await database.execute(
-            TAKE_OVER, of=upload_id, within=name, theirs=row.claim, token=token, me=process, until=until
+            TAKE_OVER,
+            id=upload_id,
+            repository=name,
+            claim_was=row.claim,
+            claim=token,
+            claimant=process,
+            claimed_until=until,
         )
         if taken == 0:
             return None
@@ -148,7 +157,7 @@ def has_lapsed(row: UploadRow, now: int) -> bool:
 
 async def find(database: Database, name: RepositoryName, upload_id: str) -> UploadRow:
     """The row as it is. Raises `UploadUnknown`."""
-    row = await database.lookup(FIND, of=upload_id, within=name)
+    row = await database.lookup(FIND, id=upload_id, repository=name)
     if row is None:
         raise UploadUnknown(upload_id[:64])
     return row
@@ -157,7 +166,7 @@ async def find(database: Database, name: RepositoryName, upload_id: str) -> Uplo
 async def renew(database: Database, row: UploadRow) -> bool:
     """Keep the claim; False if it was lost."""
     until = clock.now() + clock.microseconds(CLAIM)
-    return await database.execute(RENEW, of=row.id, by=row.claim, until=until) == 1
+    return await database.execute(RENEW, id=row.id, claim_was=row.claim, claimed_until=until) == 1
 
 
 async def save(
@@ -174,21 +183,21 @@ async def save(
     """Let these bytes count, and give back the claim if asked to; False if it was lost, and nothing is changed."""
     saved = await database.execute(
         SAVE_AND_RELEASE if release else SAVE,
-        of=row.id,
-        by=row.claim,
-        length=size,
-        hasher=hasher,
-        driver_state=state,
-        this_boot=incarnation,
-        now=clock.now(),
-        small=content,
+        id=row.id,
+        claim_was=row.claim,
+        size=size,
+        hash=hasher,
+        state=state,
+        content=content,
+        incarnation=incarnation,
+        touched=clock.now(),
     )
     return saved == 1
 
 
 async def release(database: Database, row: UploadRow) -> None:
-    await database.execute(RELEASE, of=row.id, by=row.claim)
+    await database.execute(RELEASE, id=row.id, claim_was=row.claim)
 
 
 async def forget(database: Database, row: UploadRow) -> bool:
-    return await database.execute(DELETE, of=row.id, by=row.claim) == 1
+    return await database.execute(DELETE, id=row.id, claim_was=row.claim) == 1
