@@ -12,6 +12,8 @@ KEYED = re.compile(
     r"SEARCH \w+ USING (INTEGER PRIMARY KEY|PRIMARY KEY|(COVERING )?INDEX \w+) \(.+\)( LEFT-JOIN)?"
     # Its own steps stand below it.
     r"|(CORRELATED )?SCALAR SUBQUERY \d+"
+    # No table: the one row that a statement without FROM gives.
+    r"|SCAN CONSTANT ROW"
 )
 
 
