@@ -4,6 +4,7 @@ from urllib.parse import parse_qsl
 
 from registry import preconditions
 from registry.app import App
+from registry.change import Change
 from registry.errors import ParameterInvalid, RequestInvalid, TooManyParameters
 from registry.http import clients, proxies
 from registry.http.body import RequestBody
@@ -11,6 +12,7 @@ from registry.http.policy import EVERYBODY, Action, Policy
 from registry.http.types import TAP, Receive, Scope
 from registry.names import RepositoryName, parse_name, parse_number
 from registry.preconditions import NO_PRECONDITION, Precondition
+from registry.system import clock
 
 CONDITIONS = (b"if-match", b"if-none-match")
 MOST_PARAMETERS = 500
@@ -19,7 +21,19 @@ MOST_PARAMETERS = 500
 class Context:
     """One request: what it asks for, parsed once, and the App that can answer."""
 
-    __slots__ = ("_forwarded", "_policy", "_prefix", "_query", "app", "client", "id", "parameters", "receive", "scope")
+    __slots__ = (
+        "_change",
+        "_forwarded",
+        "_policy",
+        "_prefix",
+        "_query",
+        "app",
+        "client",
+        "id",
+        "parameters",
+        "receive",
+        "scope",
+    )
 
     def __init__(self, app: App, scope: Scope, receive: Receive, request_id: str, policy: Policy) -> None:
         self.app = app
@@ -29,6 +43,7 @@ class Context:
         self.id = request_id
         self.parameters: dict[str, str] = scope.get("path_params") or {}
         self.client: str = scope["client"][0] if scope["client"] else ""
+        self._change: Change | None = None
         self._query: dict[str, list[str]] | None = None
         self._prefix = app.settings.public_url or ""
         self._forwarded: proxies.Forwarded | None = None
@@ -58,6 +73,12 @@ class Context:
         Its row was asked for already: this is for what else a request needs. Raises `Denied`."""
         if not self.everybody_may:
             await self._policy.check(self, action, name)
+
+    def change(self) -> Change:
+        """What this request changes, as of when it is first asked for: one value for all of it."""
+        if self._change is None:
+            self._change = Change(None, self.id, self.client, clock.now())
+        return self._change
 
     def header(self, name: bytes) -> str | None:
         """The header's value, several lines joined by commas; None if there is none. `name` in lower case."""

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy import join as join_tables
 
+from registry.change import Change
 from registry.database.contract import Command, Database, Query, Transaction, frees, insertion
 from registry.errors import BlobDamaged, BlobUnknown, ContentGone, Unavailable
 from registry.models import Blob, BlobContent, Descriptor, Repository, RepositoryBlob, table
@@ -173,35 +174,37 @@ class Blobs:
         name = await self._database.lookup(NAME, id=found.repository_id)
         log.error(what, digest=found.digest, repository=name, key=found.key, reason=str(error))
 
-    async def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
+    async def mount(self, change: Change, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
         """Make a blob of `source`, or of any repository, one of `name` too; False if there is none (R-100)."""
-        linked = await self._database.run(mount, name, digest, source)
+        linked = await self._database.run(mount, change, name, digest, source)
         if linked is None:
             return False
-        await self._tell_the_others(name, digest, linked)
+        await self._tell_the_others(change, name, digest, linked)
         return True
 
-    async def remove(self, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
+    async def remove(self, change: Change, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
         """Take the blob from the repository; its bytes are garbage if no other one holds it.
 
         Raises `BlobUnknown`, `PreconditionFailed`."""
-        await self._database.run(unlink, name, digest, condition)
+        await self._database.run(unlink, change, name, digest, condition)
 
-    async def store(self, name: RepositoryName, digest: Digest, content: bytes) -> None:
+    async def store(self, change: Change, name: RepositoryName, digest: Digest, content: bytes) -> None:
         """Store bytes that have this digest and that came whole, and make them a blob of the repository.
 
         Also where they are known: what storage has of them may be damaged, and these are not."""
         if len(content) <= self._small:
-            await self._tell_the_others(name, digest, await self._database.run(add_small, name, digest, content))
+            change = change.completed()
+            more_wait = await self._database.run(add_small, change, name, digest, content)
+            await self._tell_the_others(change, name, digest, more_wait)
             return
         try:
-            await self.keep(name, digest, len(content), lambda wanted: self._storage.put(wanted, content))
+            await self.keep(change, name, digest, len(content), lambda wanted: self._storage.put(wanted, content))
         except ContentGone:
             # Here is the whole of it, still: under another key.
-            await self.keep(name, digest, len(content), lambda wanted: self._storage.put(wanted, content))
+            await self.keep(change, name, digest, len(content), lambda wanted: self._storage.put(wanted, content))
 
     async def keep(
-        self, name: RepositoryName, digest: Digest, size: int, finish: Callable[[str], Awaitable[str]]
+        self, change: Change, name: RepositoryName, digest: Digest, size: int, finish: Callable[[str], Awaitable[str]]
     ) -> None:
         """Let storage finish bytes that have this digest, by `finish`, which is given the key to ask for and returns
         the one they have; and make them a blob of the repository.
@@ -211,23 +214,26 @@ class Blobs:
         known = await self._database.lookup(KNOWN, digest=digest, key=key_of(digest))
         assert known is not None
         key = await finish(choose(digest, known))
+        change = change.completed()
         try:
-            more_wait = await self._database.run(add_stored, name, digest, size, key, chosen)
+            more_wait = await self._database.run(add_stored, change, name, digest, size, key, chosen)
         except KeyRefused:
             log.info("content was pushed to a key that is being deleted", key=key)
             raise ContentGone from None
-        await self._tell_the_others(name, digest, more_wait)
+        await self._tell_the_others(change, name, digest, more_wait)
 
-    async def _tell_the_others(self, name: RepositoryName, digest: Digest, more_wait: bool) -> None:
+    async def _tell_the_others(self, change: Change, name: RepositoryName, digest: Digest, more_wait: bool) -> None:
         """Those that wait for a blob that has come, as long as there are more, in transactions of their own."""
         while more_wait:
-            more_wait = await self._database.run(tell_more, name, digest)
+            more_wait = await self._database.run(tell_more, change, name, digest)
 
 
 # Whoever links a blob says whether more descriptors may wait for it than it has told.
 
 
-def mount(tx: Transaction, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool | None:
+def mount(
+    tx: Transaction, change: Change, name: RepositoryName, digest: Digest, source: RepositoryName | None
+) -> bool | None:
     """None: there is no such blob."""
     known = tx.first(STORED, digest=digest)
     if known is None:
@@ -238,40 +244,42 @@ def mount(tx: Transaction, name: RepositoryName, digest: Digest, source: Reposit
             return None
         if source is not None and tx.first(FIND, name=source, digest=digest) is None:
             return None
-    return link(tx, name, digest, known.id)
+    return link(tx, change, name, digest, known.id)
 
 
-def add_stored(tx: Transaction, name: RepositoryName, digest: Digest, size: int, key: str, chosen: int) -> bool:
+def add_stored(
+    tx: Transaction, change: Change, name: RepositoryName, digest: Digest, size: int, key: str, chosen: int
+) -> bool:
     """Make bytes that storage has, under a key that was chosen at that time, a blob of the repository.
 
     Raises `KeyRefused`, always where the key has died since: its row is written before the dying keys are looked at."""
     refuse_old(tx, key, chosen)
     known = tx.first(STORED, digest=digest)
     if known is None:
-        blob_id = insert(tx, digest, size, key)
-        repository_id = repositories.ensure(tx, name)
-        link_living(tx, repository_id, blob_id, key, clock.now())
+        blob_id = insert(tx, change, digest, size, key)
+        repository_id = repositories.ensure(tx, change, name)
+        link_living(tx, repository_id, blob_id, key, change.at)
         return waiting.blob_came(tx, repository_id, digest, blob_id)
     if (known.key, known.size) != (key, size):
         move(tx, known, key, size)
         refuse_dying(tx, key)
-    return link(tx, name, digest, known.id)
+    return link(tx, change, name, digest, known.id)
 
 
-def add_small(tx: Transaction, name: RepositoryName, digest: Digest, content: bytes) -> bool:
+def add_small(tx: Transaction, change: Change, name: RepositoryName, digest: Digest, content: bytes) -> bool:
     """Make a small blob, bytes and all, one of the repository's."""
     known = tx.first(STORED, digest=digest)
     if known is None:
-        blob_id = insert(tx, digest, len(content), None)
+        blob_id = insert(tx, change, digest, len(content), None)
         tx.execute(INSERT_CONTENT, blob_id=blob_id, content=content)
-        return insert_and_link(tx, name, digest, blob_id)
+        return insert_and_link(tx, change, name, digest, blob_id)
     if (known.key, known.size) != (None, len(content)):
         # Whether storage still has it need not be asked: here is the whole of it.
         move(tx, known, None, len(content))
     if tx.first(CONTENT, blob_id=known.id) != content:
         tx.execute(DELETE_CONTENT, blob_id=known.id)
         tx.execute(INSERT_CONTENT, blob_id=known.id, content=content)
-    return link(tx, name, digest, known.id)
+    return link(tx, change, name, digest, known.id)
 
 
 def move(tx: Transaction, known: StoredBlob, key: str | None, size: int) -> None:
@@ -283,34 +291,34 @@ def move(tx: Transaction, known: StoredBlob, key: str | None, size: int) -> None
         let_die(tx, known.key)
 
 
-def insert(tx: Transaction, digest: Digest, size: int, key: str | None) -> int:
+def insert(tx: Transaction, change: Change, digest: Digest, size: int, key: str | None) -> int:
     """The row of a blob that the registry has not had so far."""
-    return tx.insert(INSERT, digest=digest, size=size, key=key, created=clock.now())
+    return tx.insert(INSERT, digest=digest, size=size, key=key, created=change.at)
 
 
-def insert_and_link(tx: Transaction, name: RepositoryName, digest: Digest, blob_id: int) -> bool:
+def insert_and_link(tx: Transaction, change: Change, name: RepositoryName, digest: Digest, blob_id: int) -> bool:
     """Make a blob that nobody had so far one of the repository's."""
-    repository_id = repositories.ensure(tx, name)
-    tx.execute(LINK, repository_id=repository_id, blob_id=blob_id, renewed=clock.now())
+    repository_id = repositories.ensure(tx, change, name)
+    tx.execute(LINK, repository_id=repository_id, blob_id=blob_id, renewed=change.at)
     return waiting.blob_came(tx, repository_id, digest, blob_id)
 
 
-def link(tx: Transaction, name: RepositoryName, digest: Digest, blob_id: int) -> bool:
+def link(tx: Transaction, change: Change, name: RepositoryName, digest: Digest, blob_id: int) -> bool:
     """Make a blob that there is one of the repository's, or renew the promise that it is."""
-    repository_id = repositories.ensure(tx, name)
-    if tx.execute(RENEW, repository_id=repository_id, blob_id=blob_id, renewed=clock.now()) == 0:
-        tx.execute(LINK, repository_id=repository_id, blob_id=blob_id, renewed=clock.now())
+    repository_id = repositories.ensure(tx, change, name)
+    if tx.execute(RENEW, repository_id=repository_id, blob_id=blob_id, renewed=change.at) == 0:
+        tx.execute(LINK, repository_id=repository_id, blob_id=blob_id, renewed=change.at)
     return waiting.blob_came(tx, repository_id, digest, blob_id)
 
 
-def tell_more(tx: Transaction, name: RepositoryName, digest: Digest) -> bool:
+def tell_more(tx: Transaction, change: Change, name: RepositoryName, digest: Digest) -> bool:
     """Unless the blob was deleted meanwhile."""
     found = tx.first(FIND, name=name, digest=digest)
     return found is not None and waiting.blob_came(tx, found.repository_id, digest, found.id)
 
 
 @frees
-def unlink(tx: Transaction, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
+def unlink(tx: Transaction, change: Change, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
     found = tx.first(FIND, name=name, digest=digest)
     if found is None:
         raise BlobUnknown(digest)

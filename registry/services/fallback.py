@@ -10,6 +10,7 @@ import asyncio
 from datetime import timedelta
 from weakref import WeakValueDictionary
 
+from registry.change import Change
 from registry.database.contract import Database, Transaction, frees
 from registry.errors import StorageFull, Unavailable
 from registry.names import ALGORITHMS, Digest, RepositoryName
@@ -87,10 +88,10 @@ class Lists:
             prepared = await prepare(self._database, name, tag, self._limit)
             if prepared is None:
                 break
-            served = await self._database.run(serve_prepared, tag, prepared)
+            served = await self._database.run(serve_prepared, Change.own(), tag, prepared)
             if served is not None:
                 return served
-        return await self._database.run(serve, name, tag, self._limit)
+        return await self._database.run(serve, Change.own(), name, tag, self._limit)
 
     async def get_or_none(self, name: RepositoryName, digest: Digest, *, body: bool) -> FoundList | None:
         """The list that was made and has this digest."""
@@ -99,10 +100,10 @@ class Lists:
 
     async def sweep(self) -> None:
         """Drop what has been kept longer than its time."""
-        before = clock.now() - GRACE
+        change = Change.own()
         # Asked first: a transaction that changes nothing would still be waited for, and synced.
-        while await self._is_any_older(before):
-            await self._database.run(sweep, before)
+        while await self._is_any_older(change.at - GRACE):
+            await self._database.run(sweep, change)
 
     async def _is_any_older(self, before: int) -> bool:
         if await self._database.lookup(rows.OLD_MADE, replaced_before=before, limit=1) is not None:
@@ -119,19 +120,19 @@ def seen(making: asyncio.Future[Served]) -> None:
 # Reading
 
 
-def serve_prepared(tx: Transaction, tag: TagName, prepared: Prepared) -> Served | None:
+def serve_prepared(tx: Transaction, change: Change, tag: TagName, prepared: Prepared) -> Served | None:
     """None: something happened since."""
     if not prepared.is_current(tx, tag):
         return None
-    return keep(tx, prepared.repository_id, tag, prepared.target, prepared.media_type, prepared.made)
+    return keep(tx, change, prepared.repository_id, tag, prepared.target, prepared.media_type, prepared.made)
 
 
-def serve(tx: Transaction, name: RepositoryName, tag: TagName, limit: int) -> Served:
+def serve(tx: Transaction, change: Change, name: RepositoryName, tag: TagName, limit: int) -> Served:
     repository_id = tx.first(repositories.FIND, name=name)
-    return AS_PUSHED if repository_id is None else current(tx, repository_id, tag, limit)
+    return AS_PUSHED if repository_id is None else current(tx, change, repository_id, tag, limit)
 
 
-def current(tx: Transaction, repository_id: int, tag: TagName, limit: int) -> Served:
+def current(tx: Transaction, change: Change, repository_id: int, tag: TagName, limit: int) -> Served:
     """What the tag serves, worked out and kept if that is not known."""
     state = tx.first(rows.STATE, repository_id=repository_id, name=tag)
     if state is None:
@@ -142,7 +143,7 @@ def current(tx: Transaction, repository_id: int, tag: TagName, limit: int) -> Se
     if source is None or source.media_type not in INDEXES:
         return AS_PUSHED
     made = complete(tx, repository_id, tag, source, limit)
-    return keep(tx, repository_id, tag, state.target, source.media_type, made)
+    return keep(tx, change, repository_id, tag, state.target, source.media_type, made)
 
 
 def complete(tx: Transaction, repository_id: int, tag: TagName, source: Source, limit: int) -> Completed | None:
@@ -163,13 +164,19 @@ def complete(tx: Transaction, repository_id: int, tag: TagName, source: Source, 
 
 
 def keep(
-    tx: Transaction, repository_id: int, tag: TagName, target: int, media_type: str, made: Completed | None
+    tx: Transaction,
+    change: Change,
+    repository_id: int,
+    tag: TagName,
+    target: int,
+    media_type: str,
+    made: Completed | None,
 ) -> Served:
     """Remember what the tag serves while it points to this target and nothing happens to its referrers."""
-    tx.execute(rows.REPLACE, repository_id=repository_id, tag=tag, replaced=clock.now())
+    tx.execute(rows.REPLACE, repository_id=repository_id, tag=tag, replaced=change.at)
     served, made_id = AS_PUSHED, None
     if made is not None:
-        offer(tx, repository_id, tag, made.added)
+        offer(tx, change, repository_id, tag, made.added)
         served = Served(made.digest, len(made.body), made.body)
         made_id = tx.first(rows.SAME, repository_id=repository_id, tag=tag, digest=made.digest)
         if made_id is None:
@@ -189,27 +196,26 @@ def keep(
             tx.execute(rows.REVIVE, id=made_id, media_type=media_type)
     if tx.execute(rows.SETTLE, repository_id=repository_id, tag=tag, source=target, made_id=made_id) == 0:
         insert_list(tx, repository_id, tag, source=target, made_id=made_id, fresh=True)
-    prune(tx, repository_id, tag)
+    prune(tx, change, repository_id, tag)
     return served
 
 
-def prune(tx: Transaction, repository_id: int, tag: TagName) -> None:
+def prune(tx: Transaction, change: Change, repository_id: int, tag: TagName) -> None:
     """Drop the replaced lists that are too many or too old."""
-    now = clock.now()
     for position, (made_id, replaced) in enumerate(tx.all(rows.REPLACED, repository_id=repository_id, tag=tag)):
-        most = MOST_RECENT if now - replaced < RECENT else MOST_REPLACED
-        if position >= most or now - replaced > GRACE:
+        age = change.at - replaced
+        if position >= (MOST_RECENT if age < RECENT else MOST_REPLACED) or age > GRACE:
             tx.execute(rows.DROP_MADE, id=made_id)
 
 
-def offer(tx: Transaction, repository_id: int, tag: TagName, digests: list[str]) -> None:
+def offer(tx: Transaction, change: Change, repository_id: int, tag: TagName, digests: list[str]) -> None:
     """Remember that others may know of these referrers from the list before their own clients have listed them."""
     known = frozenset(tx.all(rows.OFFERED, repository_id=repository_id, tag=tag)) if digests else frozenset()
     new = [digest for digest in digests if digest not in known]
     if new:
-        now = clock.now()
         tx.execute_many(
-            rows.OFFER, [{"repository_id": repository_id, "tag": tag, "digest": digest, "since": now} for digest in new]
+            rows.OFFER,
+            [{"repository_id": repository_id, "tag": tag, "digest": digest, "since": change.at} for digest in new],
         )
 
 
@@ -225,24 +231,24 @@ def attached(tx: Transaction, repository_id: int, document: Document) -> None:
         tx.execute(rows.ADMIT, repository_id=repository_id, tag=tag, digest=document.digest)
 
 
-def detached(tx: Transaction, repository_id: int, subject: str | None, digest: str) -> None:
+def detached(tx: Transaction, change: Change, repository_id: int, subject: str | None, digest: str) -> None:
     """A manifest with this subject was deleted: its entry leaves the list, also if a client that read it before
     pushes it once more."""
     if subject is None or Digest(subject).algorithm not in ALGORITHMS:
         return
     tag = Digest(subject).fallback_tag
     if tx.execute(rows.MARK, repository_id=repository_id, tag=tag):
-        omit(tx, repository_id, tag, digest, clock.now())
+        omit(tx, repository_id, tag, digest, change.at)
         newest = tx.first(rows.NEWEST_FORGOTTEN, repository_id=repository_id, tag=tag, offset=MOST_DELETED)
         if newest:
             tx.execute(rows.FORGET_DELETED, repository_id=repository_id, tag=tag, deleted_up_to=newest)
 
 
-def pushed(tx: Transaction, repository_id: int, tag: TagName, document: Document) -> None:
+def pushed(tx: Transaction, change: Change, repository_id: int, tag: TagName, document: Document) -> None:
     """A client is about to let the tag point to this manifest."""
     if not is_list_tag(tag):
         return
-    outlive(tx, repository_id, tag)
+    outlive(tx, change, repository_id, tag)
     if document.media_type in INDEXES:
         new = frozenset(link.digest for link in document.links)
         for digest in tx.all(rows.OMITTED, repository_id=repository_id, tag=tag):
@@ -258,6 +264,9 @@ def pushed(tx: Transaction, repository_id: int, tag: TagName, document: Document
 def insert_list(
     tx: Transaction, repository_id: int, tag: TagName, *, source: int | None, made_id: int | None, fresh: bool
 ) -> None:
+    # No time that is told, but a number that no earlier row of the tag can have come to: changes begin in one order and
+    # are carried out in another.
+    generation = clock.now()
     tx.execute(
         rows.INSERT_LIST,
         repository_id=repository_id,
@@ -265,7 +274,7 @@ def insert_list(
         source=source,
         made_id=made_id,
         fresh=fresh,
-        generation=clock.now(),
+        generation=generation,
     )
 
 
@@ -301,16 +310,16 @@ def omit(tx: Transaction, repository_id: int, tag: TagName, digest: str, deleted
         tx.execute(rows.OMIT, repository_id=repository_id, tag=tag, digest=digest, deleted=deleted)
 
 
-def outlive(tx: Transaction, repository_id: int, tag: TagName) -> None:
+def outlive(tx: Transaction, change: Change, repository_id: int, tag: TagName) -> None:
     """The lists that were made for the tag are no longer what it serves, nor what a deletion of it means."""
-    tx.execute(rows.REPLACE, repository_id=repository_id, tag=tag, replaced=clock.now())
+    tx.execute(rows.REPLACE, repository_id=repository_id, tag=tag, replaced=change.at)
     tx.execute(rows.OUTLIVE, repository_id=repository_id, tag=tag)
 
 
-def untagged(tx: Transaction, repository_id: int, tag: str) -> None:
+def untagged(tx: Transaction, change: Change, repository_id: int, tag: str) -> None:
     """The tag was deleted. What was made for it can be read by digest for a while, as a manifest could."""
     if is_list_tag(tag):
-        outlive(tx, repository_id, TagName(tag))
+        outlive(tx, change, repository_id, TagName(tag))
         for forget in (rows.FORGET_LIST, rows.FORGET_OMITTED, rows.FORGET_OFFERED):
             tx.execute(forget, repository_id=repository_id, tag=tag)
 
@@ -320,7 +329,7 @@ def made(tx: Transaction, repository_id: int, digest: str) -> bool:
     return tx.first(rows.MADE_HERE, repository_id=repository_id, digest=digest) is not None
 
 
-def removed(tx: Transaction, repository_id: int, digest: str, *, tag_too: bool) -> bool:
+def removed(tx: Transaction, change: Change, repository_id: int, digest: str, *, tag_too: bool) -> bool:
     """Drop the lists of this digest, and `tag_too` the tags that serve them; whether there was one.
 
     A client that keeps a list pushes a shorter one and then deletes the one that it had read: that tag stays."""
@@ -329,14 +338,15 @@ def removed(tx: Transaction, repository_id: int, digest: str, *, tag_too: bool) 
         tx.execute(rows.DROP_MADE, id=each.id)
         tx.execute(rows.MARK, repository_id=repository_id, tag=each.tag)
         if tag_too and each.replaced is None and not each.outlived:
-            tags.remove(tx, repository_id, each.tag)
-            untagged(tx, repository_id, each.tag)
+            tags.remove(tx, change, repository_id, each.tag)
+            untagged(tx, change, repository_id, each.tag)
     return bool(found)
 
 
 @frees
-def sweep(tx: Transaction, before: int) -> None:
-    """Drop some of what is older."""
+def sweep(tx: Transaction, change: Change) -> None:
+    """Drop some of what has been kept longer than its time."""
+    before = change.at - GRACE
     for made_id in tx.all(rows.OLD_MADE, replaced_before=before, limit=SWEPT_AT_ONCE):
         tx.execute(rows.DROP_MADE, id=made_id)
     offered = tx.all(rows.OLD_OFFERED, since_before=before, limit=SWEPT_AT_ONCE)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from registry import hashing
+from registry.change import Change
 from registry.database.contract import Command, Database, Query, Transaction, frees, insertion
 from registry.errors import DigestInvalid, ManifestBlobUnknown, ManifestUnknown
 from registry.models import Blob, Descriptor, Manifest, Repository, RepositoryBlob, Tag, table
@@ -19,7 +20,6 @@ from registry.services.fallback import Lists
 from registry.services.fallback_merge import is_list_tag
 from registry.services.registry import FoundManifest, Head
 from registry.services.waiting import DescriptorKey
-from registry.system import clock
 
 repository, manifest, tag = table(Repository), table(Manifest), table(Tag)
 blob, member, descriptor = table(Blob), table(RepositoryBlob), table(Descriptor)
@@ -38,6 +38,13 @@ class Target(NamedTuple):
     digest: str
     subject: str | None
     media_type: str
+
+
+class Rules(NamedTuple):
+    """What the settings say of pushes: whether a manifest may lack what it refers to, and bytes of the largest list."""
+
+    sparse: bool
+    limit: int
 
 
 HEAD = (manifest.c.digest, manifest.c.media_type, manifest.c.size)
@@ -107,9 +114,8 @@ class Manifests:
     def __init__(self, database: Database, lists: Lists, *, sparse: bool, types: Sequence[str], limit: int) -> None:
         self._database = database
         self._lists = lists
-        self._sparse = sparse
+        self._rules = Rules(sparse, limit)
         self._types = types
-        self._limit = limit
 
     async def find(self, name: RepositoryName, reference: Reference) -> FoundManifest:
         """Raises `ManifestUnknown` for what is not in this repository (R-025)."""
@@ -160,6 +166,7 @@ class Manifests:
 
     async def put(
         self,
+        change: Change,
         name: RepositoryName,
         document: Document,
         reference: Reference,
@@ -170,24 +177,22 @@ class Manifests:
 
         Raises `ManifestBlobUnknown`, `PreconditionFailed`."""
         await self._make_ready(name, reference, condition)
-        more_wait = await self._database.run(
-            put, name, document, reference, tagged, condition, self._sparse, self._limit
-        )
+        more_wait = await self._database.run(put, change, name, document, reference, tagged, condition, self._rules)
         while more_wait:
-            more_wait = await self._database.run(tell_more, name, document.digest)
+            more_wait = await self._database.run(tell_more, change, name, document.digest)
 
-    async def remove(self, name: RepositoryName, reference: Reference, condition: Precondition) -> None:
+    async def remove(self, change: Change, name: RepositoryName, reference: Reference, condition: Precondition) -> None:
         """Delete a tag alone (R-182), or a manifest and all its tags (R-184).
 
         Many tags go in portions, so that others can write in between, and the manifest last: after a crash the rest
         can be deleted as it could before. Raises `ManifestUnknown`, `PreconditionFailed`."""
         if isinstance(reference, Digest):
             begun = False
-            while not await self._database.run(remove, name, reference, condition, begun):
+            while not await self._database.run(remove, change, name, reference, condition, begun):
                 begun = True
         else:
             await self._make_ready(name, reference, condition)
-            await self._database.run(untag, name, reference, condition, self._limit)
+            await self._database.run(untag, change, name, reference, condition, self._rules)
 
     async def _make_ready(self, name: RepositoryName, reference: Reference, condition: Precondition) -> None:
         """The list that a condition is about, so that the transaction mostly finds it made."""
@@ -197,32 +202,32 @@ class Manifests:
 
 def put(
     tx: Transaction,
+    change: Change,
     name: RepositoryName,
     document: Document,
     reference: Reference,
     tagged: Sequence[TagName],
     condition: Precondition,
-    sparse: bool,
-    limit: int,
+    rules: Rules,
 ) -> bool:
     """Whether more indexes may wait for it than were told."""
-    repository_id = repositories.ensure(tx, name)
+    repository_id = repositories.ensure(tx, change, name)
     known = tx.first(TARGET, repository_id=repository_id, digest=document.digest)
     if not isinstance(reference, Digest):
-        condition.check(served(tx, repository_id, reference, condition, limit))
+        condition.check(served(tx, change, repository_id, reference, condition, rules.limit))
     elif known is not None or (condition != NO_PRECONDITION and fallback.made(tx, repository_id, reference)):
         condition.check(reference)
     else:
         condition.check(None)
-    manifest_id, more_wait = store(tx, repository_id, document, known, sparse)
+    manifest_id, more_wait = store(tx, change, repository_id, document, known, rules.sparse)
     for name_of_tag in tagged:
-        fallback.pushed(tx, repository_id, name_of_tag, document)
-        tags.move(tx, repository_id, name_of_tag, manifest_id, document.digest)
+        fallback.pushed(tx, change, repository_id, name_of_tag, document)
+        tags.move(tx, change, repository_id, name_of_tag, manifest_id, document.digest)
     fallback.attached(tx, repository_id, document)
     return more_wait
 
 
-def tell_more(tx: Transaction, name: RepositoryName, digest: Digest) -> bool:
+def tell_more(tx: Transaction, change: Change, name: RepositoryName, digest: Digest) -> bool:
     """A portion of the indexes that wait for a manifest, unless it was deleted meanwhile; whether there may be more."""
     repository_id = tx.first(repositories.FIND, name=name)
     found = None if repository_id is None else tx.first(TARGET, repository_id=repository_id, digest=digest)
@@ -231,16 +236,18 @@ def tell_more(tx: Transaction, name: RepositoryName, digest: Digest) -> bool:
     return waiting.manifest_came(tx, repository_id, digest, found.id)
 
 
-def served(tx: Transaction, repository_id: int, name: TagName, condition: Precondition, limit: int) -> str | None:
+def served(
+    tx: Transaction, change: Change, repository_id: int, name: TagName, condition: Precondition, limit: int
+) -> str | None:
     """The digest that a tag serves, for the condition to be checked; None: there is no such tag."""
     target = tx.first(tags.TARGET, repository_id=repository_id, name=name)
     if target is None or condition == NO_PRECONDITION or not is_list_tag(name):
         return target
-    return fallback.current(tx, repository_id, name, limit).digest or target
+    return fallback.current(tx, change, repository_id, name, limit).digest or target
 
 
 def store(
-    tx: Transaction, repository_id: int, document: Document, known: Target | None, sparse: bool
+    tx: Transaction, change: Change, repository_id: int, document: Document, known: Target | None, sparse: bool
 ) -> tuple[int, bool]:
     """The row of a manifest and of all it refers to; and whether more indexes may wait for it than were told."""
     if not sparse:
@@ -258,7 +265,7 @@ def store(
         artifact_type=document.artifact_type and documents.indexed(document.artifact_type),
         subject=document.subject,
         size=len(document.body),
-        created=clock.now(),
+        created=change.at,
         referrer=document.referrer,
         body=document.body,
     )
@@ -296,7 +303,9 @@ def require(tx: Transaction, repository_id: int, document: Document) -> None:
 
 
 @frees
-def remove(tx: Transaction, name: RepositoryName, digest: Digest, condition: Precondition, begun: bool) -> bool:
+def remove(
+    tx: Transaction, change: Change, name: RepositoryName, digest: Digest, condition: Precondition, begun: bool
+) -> bool:
     """One portion of it; whether that was the last. `begun`: there was one before."""
     repository_id = tx.first(repositories.FIND, name=name)
     found = None if repository_id is None else tx.first(TARGET, repository_id=repository_id, digest=digest)
@@ -307,13 +316,13 @@ def remove(tx: Transaction, name: RepositoryName, digest: Digest, condition: Pre
         if repository_id is None or not made:
             raise ManifestUnknown(digest)
         condition.check(digest)
-        fallback.removed(tx, repository_id, digest, tag_too=True)
+        fallback.removed(tx, change, repository_id, digest, tag_too=True)
         return True
     condition.check(found.digest)
     pointing = tx.all(tags.POINTING, manifest_id=found.id, limit=PORTION)
-    tags.remove(tx, repository_id, *pointing)
+    tags.remove(tx, change, repository_id, *pointing)
     for tag_name in pointing:
-        fallback.untagged(tx, repository_id, tag_name)
+        fallback.untagged(tx, change, repository_id, tag_name)
     # Indexes that list it remember only its digest.
     referring = tx.all(REFERRING, child_id=found.id, limit=PORTION)
     tx.execute_many(RELEASE, [{"manifest_id": at.manifest_id, "position": at.position} for at in referring])
@@ -321,19 +330,21 @@ def remove(tx: Transaction, name: RepositoryName, digest: Digest, condition: Pre
         return False
     # Its descriptors go with it.
     tx.execute(DELETE, id=found.id)
-    fallback.detached(tx, repository_id, found.subject, found.digest)
+    fallback.detached(tx, change, repository_id, found.subject, found.digest)
     if found.media_type in INDEXES:
-        fallback.removed(tx, repository_id, found.digest, tag_too=False)
+        fallback.removed(tx, change, repository_id, found.digest, tag_too=False)
     repositories.hide_if_empty(tx, repository_id)
     return True
 
 
 @frees
-def untag(tx: Transaction, name: RepositoryName, called: TagName, condition: Precondition, limit: int) -> None:
+def untag(
+    tx: Transaction, change: Change, name: RepositoryName, called: TagName, condition: Precondition, rules: Rules
+) -> None:
     repository_id = tx.first(repositories.FIND, name=name)
-    target = None if repository_id is None else served(tx, repository_id, called, condition, limit)
+    target = None if repository_id is None else served(tx, change, repository_id, called, condition, rules.limit)
     if repository_id is None or target is None:
         raise ManifestUnknown(called)
     condition.check(target)
-    tags.remove(tx, repository_id, called)
-    fallback.untagged(tx, repository_id, called)
+    tags.remove(tx, change, repository_id, called)
+    fallback.untagged(tx, change, repository_id, called)

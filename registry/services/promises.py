@@ -8,9 +8,9 @@ from itertools import islice
 import structlog
 from sqlalchemy import bindparam, update
 
+from registry.change import Change
 from registry.database.contract import Command, Database, Transaction
 from registry.models import RepositoryBlob, table
-from registry.system import clock
 
 log = structlog.get_logger("registry")
 
@@ -71,7 +71,7 @@ class Promises:
 
     async def _renewed(self, batch: Sequence[Promised]) -> bool:
         try:
-            await self._database.run(renew, batch)
+            await self._database.run(renew, Change.own(), batch)
         except Exception as error:
             if time.monotonic() - self._told > TOLD_EVERY:
                 self._told = time.monotonic()
@@ -80,7 +80,6 @@ class Promises:
         return True
 
 
-def renew(tx: Transaction, batch: Sequence[Promised]) -> None:
-    now = clock.now()
+def renew(tx: Transaction, change: Change, batch: Sequence[Promised]) -> None:
     for repository_id, blob_id in batch:
-        tx.execute(RENEW, repository_id=repository_id, blob_id=blob_id, renewed=now)
+        tx.execute(RENEW, repository_id=repository_id, blob_id=blob_id, renewed=change.at)

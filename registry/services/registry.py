@@ -4,6 +4,9 @@ whoever answers has to keep.
 Handlers in `api/` know this page and nothing else of `services/`. The services there have these verbs; so has whatever
 wraps one of them, to answer from elsewhere, to count or to forbid: `App` takes it in its place.
 
+Verbs that change what a repository holds are given the `Change` first: who, by which request, when. Open sessions are
+nobody's content yet, and their verbs go without.
+
 Any verb raises `Unavailable` where the database or the store cannot be had at the moment; those that write raise
 `StorageFull` where there is no room, and `ReadOnly` where nothing is written. Names and digests were parsed.
 
@@ -15,6 +18,7 @@ answers without having waited is kept until the database changes (spec/decisions
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from registry.change import Change
 from registry.names import ContentRange, Digest, Reference, RepositoryName, Tag
 from registry.preconditions import Precondition
 from registry.services.documents import Document
@@ -51,12 +55,12 @@ class Blobs(Protocol):
     async def check(self, found: HeldBlob) -> None:
         """See that all of it is there to be read, before an answer begins (BLOB-24). Raises `BlobDamaged`."""
 
-    async def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
+    async def mount(self, change: Change, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
         """Make a blob of `source`, or of any repository, one of `name` too, or promise one that is (UPLOAD-73).
 
         False if there is none: then the client has to push it (UPLOAD-70, UPLOAD-71, UPLOAD-72)."""
 
-    async def remove(self, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
+    async def remove(self, change: Change, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
         """Take it from this repository alone, whatever refers to it (BLOB-51, BLOB-52, BLOB-54).
 
         Raises `BlobUnknown` (BLOB-50), `PreconditionFailed` (BLOB-42)."""
@@ -118,7 +122,13 @@ class Uploads(Protocol):
         another length than its place says (UPLOAD-26); `ClientGone`."""
 
     async def finish(
-        self, name: RepositoryName, upload_id: str, body: Body, place: Place, expected: Callable[[], Digest]
+        self,
+        change: Change,
+        name: RepositoryName,
+        upload_id: str,
+        body: Body,
+        place: Place,
+        expected: Callable[[], Digest],
     ) -> Digest:
         """Add the body, and make all bytes a blob of the repository if they have the digest that `expected` gives
         (UPLOAD-10, UPLOAD-21). That is asked for only once the place is right (UPLOAD-24).
@@ -131,7 +141,7 @@ class Uploads(Protocol):
         """For a client that closes a session that is no more: return if the repository holds the digest, which is
         promised, once the body has come, which is thrown away (UPLOAD-61). Raises `BlobUnknown`, `ClientGone`."""
 
-    async def push(self, name: RepositoryName, digest: Digest, body: Body) -> None:
+    async def push(self, change: Change, name: RepositoryName, digest: Digest, body: Body) -> None:
         """A blob in one request (UPLOAD-11, UPLOAD-17). Of one that fails nothing is left that can be seen (UPLOAD-42).
 
         Raises `DigestInvalid` (UPLOAD-12), `ContentGone`, `ClientGone`."""
@@ -174,6 +184,7 @@ class Manifests(Protocol):
 
     async def put(
         self,
+        change: Change,
         name: RepositoryName,
         document: Document,
         reference: Reference,
@@ -185,7 +196,7 @@ class Manifests(Protocol):
         The condition is about what `reference` names until then. Raises `ManifestBlobUnknown` (MANIFEST-24),
         `PreconditionFailed` (MANIFEST-35, MANIFEST-37)."""
 
-    async def remove(self, name: RepositoryName, reference: Reference, condition: Precondition) -> None:
+    async def remove(self, change: Change, name: RepositoryName, reference: Reference, condition: Precondition) -> None:
         """Delete a tag alone, or a manifest and all its tags (MANIFEST-38, MANIFEST-39, MANIFEST-43).
 
         Raises `ManifestUnknown` (MANIFEST-40), `PreconditionFailed` (MANIFEST-36)."""

@@ -2,11 +2,11 @@
 
 from sqlalchemy import bindparam, select, true, update
 
+from registry.change import Change
 from registry.database.contract import Command, Database, Query, Transaction, insertion
 from registry.models import Manifest, Repository, table
 from registry.names import RepositoryName
 from registry.services.registry import NamePage
-from registry.system import clock
 
 repository, manifest = table(Repository), table(Manifest)
 
@@ -38,12 +38,12 @@ class Repositories:
         return NamePage(names[:most], len(names) > most)
 
 
-def ensure(tx: Transaction, name: RepositoryName) -> int:
+def ensure(tx: Transaction, change: Change, name: RepositoryName) -> int:
     """The id of the repository, made if there is none."""
     found = tx.first(FIND, name=name)
     if found is not None:
         return found
-    return tx.insert(INSERT, name=name, listed=False, created=clock.now())
+    return tx.insert(INSERT, name=name, listed=False, created=change.at)
 
 
 def show(tx: Transaction, repository_id: int) -> None:

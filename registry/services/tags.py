@@ -2,6 +2,7 @@
 
 from sqlalchemy import bindparam, delete, select, update
 
+from registry.change import Change
 from registry.database.contract import Command, Database, Query, Transaction, insertion
 from registry.errors import NameUnknown
 from registry.models import Manifest, Tag, TagHistory, table
@@ -9,7 +10,6 @@ from registry.names import RepositoryName
 from registry.names import Tag as TagName
 from registry.services import repositories
 from registry.services.registry import NamePage
-from registry.system import clock
 
 manifest, tag = table(Manifest), table(Tag)
 
@@ -55,23 +55,21 @@ class Tags:
         return NamePage(names[:most], len(names) > most)
 
 
-def move(tx: Transaction, repository_id: int, name: TagName, manifest_id: int, digest: str) -> None:
+def move(tx: Transaction, change: Change, repository_id: int, name: TagName, manifest_id: int, digest: str) -> None:
     """Let the tag point to the manifest, and note it if that is new."""
     target = tx.first(TARGET, repository_id=repository_id, name=name)
     if target == digest:
         return
-    now = clock.now()
     if target is None:
-        tx.execute(INSERT, repository_id=repository_id, name=name, manifest_id=manifest_id, moved=now)
+        tx.execute(INSERT, repository_id=repository_id, name=name, manifest_id=manifest_id, moved=change.at)
     else:
-        tx.execute(MOVE, repository_id=repository_id, name=name, manifest_id=manifest_id, moved=now)
-    tx.insert(REMEMBER, repository_id=repository_id, name=name, digest=digest, at=now)
+        tx.execute(MOVE, repository_id=repository_id, name=name, manifest_id=manifest_id, moved=change.at)
+    tx.insert(REMEMBER, repository_id=repository_id, name=name, digest=digest, at=change.at)
 
 
-def remove(tx: Transaction, repository_id: int, *names: str) -> None:
+def remove(tx: Transaction, change: Change, repository_id: int, *names: str) -> None:
     """Delete the tags; their manifests stay (R-182)."""
-    now = clock.now()
     tx.execute_many(DELETE, [{"repository_id": repository_id, "name": name} for name in names])
     tx.execute_many(
-        REMEMBER, [{"repository_id": repository_id, "name": name, "digest": None, "at": now} for name in names]
+        REMEMBER, [{"repository_id": repository_id, "name": name, "digest": None, "at": change.at} for name in names]
     )

@@ -9,6 +9,7 @@ import pytest
 
 from registry.app import App
 from registry.asgi import Registry
+from registry.change import Change
 from registry.errors import BlobUnknown
 from registry.names import Digest, RepositoryName
 from registry.preconditions import Precondition
@@ -71,13 +72,13 @@ class ReadThrough:
         if not isinstance(found, Fetched):
             await self._blobs.check(found)
 
-    async def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
+    async def mount(self, change: Change, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
         self._count("mount")
-        return await self._blobs.mount(name, digest, source)
+        return await self._blobs.mount(change, name, digest, source)
 
-    async def remove(self, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
+    async def remove(self, change: Change, name: RepositoryName, digest: Digest, condition: Precondition) -> None:
         self._count("remove")
-        await self._blobs.remove(name, digest, condition)
+        await self._blobs.remove(change, name, digest, condition)
 
 
 def fetched(digest: Digest) -> Fetched:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import bindparam, delete, select, update
 
+from registry.change import Change
 from registry.database import migrations
 from registry.database.contract import Command, P, Query, T, Transaction, Work
 from registry.database.sqlite import DurableSqlite, UnsyncedSqlite
@@ -129,7 +130,7 @@ class Registry:
 
     async def push(self, digest: Digest, content: bytes) -> None:
         await self.turns.step()
-        await self.uploads.push(NAME, digest, Body(content))
+        await self.uploads.push(Change.own(), NAME, digest, Body(content))
 
     async def upload(self, digest: Digest, content: bytes) -> None:
         """By a session; where its content went with the key it starts at its beginning, and is closed once more."""
@@ -137,10 +138,10 @@ class Registry:
         session = (await self.uploads.start(NAME, "sha256")).id
         await self.uploads.append(NAME, session, Body(content), HERE)
         try:
-            await self.uploads.finish(NAME, session, Body(b""), HERE, lambda: digest)
+            await self.uploads.finish(Change.own(), NAME, session, Body(b""), HERE, lambda: digest)
         except ContentGone:
             assert (await self.uploads.status(NAME, session)).size == 0
-            await self.uploads.finish(NAME, session, Body(content), HERE, lambda: digest)
+            await self.uploads.finish(Change.own(), NAME, session, Body(content), HERE, lambda: digest)
             raise
 
     async def collect(self, digest: Digest) -> None:
@@ -197,7 +198,7 @@ async def nothing(registry: Registry, digest: Digest, content: bytes) -> None:
 async def garbage(registry: Registry, digest: Digest, content: bytes) -> None:
     """Bytes that no repository holds any more."""
     await registry.push(digest, content)
-    await registry.database.run(blobs.unlink, NAME, digest, NO_PRECONDITION)
+    await registry.database.run(blobs.unlink, Change.own(), NAME, digest, NO_PRECONDITION)
 
 
 async def garbage_elsewhere(registry: Registry, digest: Digest, content: bytes) -> None:
@@ -214,7 +215,7 @@ async def elsewhere(registry: Registry, digest: Digest) -> None:
 
 async def held_elsewhere(registry: Registry, digest: Digest, content: bytes) -> None:
     """Another repository holds it, under another key."""
-    await registry.uploads.push(OTHER, digest, Body(content))
+    await registry.uploads.push(Change.own(), OTHER, digest, Body(content))
     await elsewhere(registry, digest)
 
 
@@ -303,7 +304,7 @@ async def test_a_blob_that_moves_into_its_row_leaves_a_dying_key(registry: Regis
     digest = Digest(f"sha256:{hashlib.sha256(content).hexdigest()}")
     await registry.push(digest, content)
     rows = Blobs(registry.database, registry.storage, small=LARGE, read_only=False)
-    await rows.store(NAME, digest, content)
+    await rows.store(Change.own(), NAME, digest, content)
     found = await registry.database.lookup(ROW, digest=digest)
     assert found is not None
     assert found.key is None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from registry.change import Change
 from registry.database import migrations
 from registry.database.connection import sqlite_path
 from registry.database.sqlite import DurableSqlite
@@ -231,13 +232,13 @@ async def test_a_log_that_could_not_be_synced_is_not_trusted_again(
     database = DurableSqlite(sqlite_path(settings.database_url))
     await database.open()
     try:
-        assert await database.run(repositories.ensure, RepositoryName("before")) == 1
+        assert await database.run(repositories.ensure, Change.own(), RepositoryName("before")) == 1
         with monkeypatch.context() as patch:
             patch.setattr("registry.database.sqlite.os.fdatasync", failing)
             with pytest.raises(Unavailable):
-                await database.run(repositories.ensure, RepositoryName("unsynced"))
+                await database.run(repositories.ensure, Change.own(), RepositoryName("unsynced"))
         with pytest.raises(Unavailable):
-            await database.run(repositories.ensure, RepositoryName("after"))
+            await database.run(repositories.ensure, Change.own(), RepositoryName("after"))
         assert await database.lookup(repositories.FIND, name="after") is None
         assert await database.lookup(repositories.FIND, name="before") == 1
     finally:

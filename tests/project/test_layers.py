@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "registry"
 
-VOCABULARY = {"errors", "names", "hashing", "preconditions"}
+VOCABULARY = {"errors", "names", "hashing", "preconditions", "change"}
 """Values and what is said of them: nothing that waits, nothing that is kept."""
 
 ALLOWED: dict[str, set[str]] = {
@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "names": {"errors"},
     "hashing": {"names"},
     "preconditions": {"errors"},
+    "change": {"system"},
     "models": set(),
     "log": {"system"},
     "settings": {"errors", "storage"},

@@ -42,7 +42,7 @@ async def head(ctx: Context) -> Response:
 
 
 async def delete(ctx: Context) -> Response:
-    await ctx.app.blobs.remove(ctx.name, Digest.parse(ctx.parameters["reference"]), ctx.precondition)
+    await ctx.app.blobs.remove(ctx.change(), ctx.name, Digest.parse(ctx.parameters["reference"]), ctx.precondition)
     return Response(202)
 
 

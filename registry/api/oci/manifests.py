@@ -42,7 +42,7 @@ async def put(ctx: Context) -> Response:
     body = await ctx.body().whole(ctx.app.settings.manifest_limit, ManifestTooLarge)
     expected = reference if isinstance(reference, Digest) else None
     document = await ctx.app.manifests.parse(body, content_type(ctx), expected)
-    await ctx.app.manifests.put(name, document, reference, tagged, ctx.precondition)
+    await ctx.app.manifests.put(ctx.change(), name, document, reference, tagged, ctx.precondition)
     headers = [
         header(b"location", ctx.location(f"/v2/{name}/manifests/{document.digest}")),
         header(b"docker-content-digest", document.digest),
@@ -55,7 +55,7 @@ async def put(ctx: Context) -> Response:
 
 
 async def delete(ctx: Context) -> Response:
-    await ctx.app.manifests.remove(ctx.name, known_reference(ctx), ctx.precondition)
+    await ctx.app.manifests.remove(ctx.change(), ctx.name, known_reference(ctx), ctx.precondition)
     return Response(202)
 
 

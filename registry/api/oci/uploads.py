@@ -42,7 +42,7 @@ async def start(ctx: Context) -> Response:
             return created(ctx, name, digest)
     elif ctx.query("digest") is not None:
         digest = stated_digest(ctx, "digest")
-        await ctx.app.uploads.push(name, digest, ctx.body())
+        await ctx.app.uploads.push(ctx.change(), name, digest, ctx.body())
         return created(ctx, name, digest)
     algorithm = ctx.query("digest-algorithm") or "sha256"
     if algorithm not in ALGORITHMS:
@@ -71,7 +71,7 @@ async def finish(ctx: Context) -> Response:
         async with told_where(ctx):
             place = chunk(ctx, body.length)
             digest = await ctx.app.uploads.finish(
-                ctx.name, ctx.parameters["reference"], body, place, lambda: stated_digest(ctx, "digest")
+                ctx.change(), ctx.name, ctx.parameters["reference"], body, place, lambda: stated_digest(ctx, "digest")
             )
     except UploadUnknown as unknown:
         digest = await finished_before(ctx, body, unknown)
@@ -134,7 +134,7 @@ async def mounted(ctx: Context, name: RepositoryName, digest: Digest) -> bool:
     What the client may not pull is not there for it; from anywhere is only where everybody may pull everything."""
     text = ctx.query("from")
     if not text:
-        return ctx.everybody_may and await ctx.app.blobs.mount(name, digest, None)
+        return ctx.everybody_may and await ctx.app.blobs.mount(ctx.change(), name, digest, None)
     try:
         source = parse_name(text)
         await ctx.require(Action.PULL, source)
@@ -142,7 +142,7 @@ async def mounted(ctx: Context, name: RepositoryName, digest: Digest) -> bool:
         source = RepositoryName("")  # One that cannot exist is one that does not.
     except Denied:
         return False
-    return await ctx.app.blobs.mount(name, digest, source)
+    return await ctx.app.blobs.mount(ctx.change(), name, digest, source)
 
 
 def created(ctx: Context, name: RepositoryName, digest: Digest) -> Response:

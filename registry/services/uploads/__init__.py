@@ -12,6 +12,7 @@ import orjson
 import structlog
 
 from registry import hashing
+from registry.change import Change
 from registry.database.contract import Database
 from registry.errors import (
     ChunkOutOfOrder,
@@ -82,6 +83,7 @@ class Uploads:
 
     async def finish(
         self,
+        change: Change,
         name: RepositoryName,
         upload_id: str,
         body: Body,
@@ -96,9 +98,9 @@ class Uploads:
             await check(place, claimed.size, body)
             digest = expected()
             if claimed.size == 0 and body.length is not None and body.length <= WHOLE:
-                await self._store_whole(name, digest, body, claimed)
+                await self._store_whole(change, name, digest, body, claimed)
             else:
-                await self._close(name, digest, body, place.range, claimed)
+                await self._close(change, name, digest, body, place.range, claimed)
         return digest
 
     async def finished(self, name: RepositoryName, digest: Digest, body: Body) -> None:
@@ -115,10 +117,10 @@ class Uploads:
             # It may have been deleted meanwhile.
             await self._blobs.promise(name, digest)
 
-    async def push(self, name: RepositoryName, digest: Digest, body: Body) -> None:
+    async def push(self, change: Change, name: RepositoryName, digest: Digest, body: Body) -> None:
         """A blob in one request, without a session (R-061). Raises `DigestInvalid`, `StorageFull`."""
         if body.length is not None and body.length <= WHOLE:
-            await self._store_whole(name, digest, body, None)
+            await self._store_whole(change, name, digest, body, None)
             return
         # No row knows of this upload: if the process dies, the sweep finds its bytes.
         state = await self._storage.begin(str(uuid4()))
@@ -128,7 +130,7 @@ class Uploads:
             if cut is not None:
                 raise cut
             matches(digest, hasher.digest())
-            await self._keep(name, digest, state, size)
+            await self._keep(change, name, digest, state, size)
         except BaseException:
             await self._storage.abort(state)
             raise
@@ -242,7 +244,9 @@ class Uploads:
             raise SizeInvalid("the body is shorter than its Content-Range")
         return Written(observer.size, state, cut)
 
-    async def _store_whole(self, name: RepositoryName, digest: Digest, body: Body, claimed: Claimed | None) -> None:
+    async def _store_whole(
+        self, change: Change, name: RepositoryName, digest: Digest, body: Body, claimed: Claimed | None
+    ) -> None:
         """A body that is small enough to be held: hashed, stored and linked without an upload."""
         try:
             content = await body.whole()
@@ -256,14 +260,20 @@ class Uploads:
             if claimed is not None:
                 await self._drop(claimed)
             raise DigestInvalid(f"the content has the digest {found}")
-        await self._blobs.store(name, digest, content)
+        await self._blobs.store(change, name, digest, content)
         if claimed is not None:
             await self._claims.forget(claimed)
             if claimed.content is None and await self._storage.appended(claimed.state):
                 await self._storage.abort(claimed.state)
 
     async def _close(
-        self, name: RepositoryName, digest: Digest, body: Body, place: ContentRange | None, claimed: Claimed
+        self,
+        change: Change,
+        name: RepositoryName,
+        digest: Digest,
+        body: Body,
+        place: ContentRange | None,
+        claimed: Claimed,
     ) -> None:
         if body.length != 0:
             await self._receive(claimed, body, place)
@@ -274,12 +284,12 @@ class Uploads:
             await self._drop(claimed)
             raise DigestInvalid(f"the content has the digest {found}")
         if claimed.content is not None:
-            await self._blobs.store(name, digest, claimed.content)
+            await self._blobs.store(change, name, digest, claimed.content)
             await self._claims.forget(claimed)
             return
         # Also where they are known: what storage has of them may be damaged, and these are not.
         try:
-            await self._keep(name, digest, claimed.state, claimed.size)
+            await self._keep(change, name, digest, claimed.state, claimed.size)
         except ContentGone:
             await self._restart(claimed)
             raise
@@ -291,13 +301,13 @@ class Uploads:
             appender = await when_unlocked(lambda: self._storage.append(claimed.state, claimed.size))
             claimed.state = await appender.close()
 
-    async def _keep(self, name: RepositoryName, digest: Digest, state: State, size: int) -> None:
+    async def _keep(self, change: Change, name: RepositoryName, digest: Digest, state: State, size: int) -> None:
         """Finish the upload, and make its bytes a blob. Raises `ContentGone`."""
 
         async def finish(wanted: str) -> str:
             return await when_unlocked(lambda: self._storage.finish(state, wanted, size))
 
-        await self._blobs.keep(name, digest, size, finish)
+        await self._blobs.keep(change, name, digest, size, finish)
 
     async def _restart(self, claimed: Claimed) -> None:
         """Let the session start at its beginning again: its bytes are gone."""
