@@ -6,11 +6,18 @@ import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import pytest
 
 from tests.server import Server, running
+from tests.servers.mariadb import Mariadb
+from tests.servers.postgresql import Postgresql
+from tests.servers.process import Missing, RealServer
+from tests.servers.versitygw import Versitygw
+
+Real = TypeVar("Real", bound=RealServer)
 
 # Commands and servers are started hundreds of times. Where an image of containers has switched this off, each would
 # compile all of its modules again; what is kept is ignored by git.
@@ -19,6 +26,10 @@ sys.dont_write_bytecode = False
 
 INTEROP = Path(__file__).parent / "interop"
 FAULTS = Path(__file__).parent / "faults"
+SERVERS = Path(__file__).parent / "servers"
+
+REAL = {"postgresql", "mariadb", "versitygw"}
+"""Fixtures that start a server: whichever test wants one is a test of servers, wherever it stands."""
 
 QUICK = (
     "test_*",
@@ -33,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="run only what finds most mistakes in 20 seconds")
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
     parser.addoption("--faults", action="store_true", help="also run kills, full disks, attacks and other faults")
+    parser.addoption("--servers", action="store_true", help="also run what needs PostgreSQL, MariaDB or S3")
     parser.addoption("--interop", action="store_true", help="also run real clients against the registry")
 
 
@@ -57,8 +69,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
         if FAULTS in item.path.parents and not config.getoption("--faults"):
             item.add_marker(pytest.mark.skip(reason="takes minutes all together: run with --faults"))
+        if is_of_servers(item) and not config.getoption("--servers"):
+            item.add_marker(pytest.mark.skip(reason="starts real servers: run with --servers"))
         if INTEROP in item.path.parents and not config.getoption("--interop"):
             item.add_marker(pytest.mark.skip(reason="runs real clients: run with --interop"))
+
+
+def is_of_servers(item: pytest.Item) -> bool:
+    return SERVERS in item.path.parents or not REAL.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +96,33 @@ def http(server: Server) -> Iterator[httpx.Client]:
     """A client of the shared server."""
     with httpx.Client(base_url=server.url, timeout=30, verify=False) as client:
         yield client
+
+
+def started(kind: type[Real]) -> Iterator[Real]:
+    try:
+        server = kind()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgresql]:
+    """A PostgreSQL for all tests of a worker: take `fresh()`, and start it again if you killed it."""
+    yield from started(Postgresql)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Mariadb]:
+    """A MariaDB for all tests of a worker: take `fresh()`, and start it again if you killed it."""
+    yield from started(Mariadb)
+
+
+@pytest.fixture(scope="session")
+def versitygw() -> Iterator[Versitygw]:
+    """An S3 server for all tests of a worker: take `fresh()`, and start it again if you killed it."""
+    yield from started(Versitygw)
 
 
 _names = itertools.count(1)
