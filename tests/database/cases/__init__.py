@@ -1,0 +1,1 @@
+"""The cases that every database has to pass, by subject."""
