@@ -387,3 +387,5 @@ def resolve(batch: list[Job], outcomes: list[Outcome]) -> None:
             job.future.set_result(result)
         else:
             job.future.set_exception(error)
+            # Whoever waits gets it all the same; where nobody does any more, the loop would write it into the log.
+            job.future.exception()

@@ -1,6 +1,7 @@
 """A transaction is all or nothing, sees what it wrote, and says what it did."""
 
 import asyncio
+import gc
 
 import pytest
 from sqlalchemy import func, select
@@ -204,6 +205,29 @@ class TransactionCases(Cases):
         await database.run(add_pair, "after")
         assert await other.lookup(FIND_BLOB, called="after") is not None
         assert await names_of(other) == await other.lookup_all(BLOBS)
+
+    async def test_one_whose_caller_has_gone_may_fail(self, database: Database) -> None:
+        """Nobody is left to be told: the loop is not, neither, which would write it into the log."""
+        told: list[object] = []
+        loop = asyncio.get_running_loop()
+        before = loop.get_exception_handler()
+        loop.set_exception_handler(lambda _, context: told.append(context))
+        try:
+            for number in range(24):
+                task = asyncio.create_task(database.run(add_and_raise, "never", Refused("unheard")))
+                await asyncio.sleep(DELAYS[number % len(DELAYS)])
+                task.cancel()
+                await asyncio.wait([task])
+                if not task.cancelled():
+                    assert isinstance(task.exception(), Refused)
+            del task
+            await database.run(add, "next")
+            await asyncio.sleep(0.01)
+            gc.collect()
+        finally:
+            loop.set_exception_handler(before)
+        assert told == []
+        assert await names_of(database) == ["next"]
 
     async def test_closing_finishes_what_was_begun(self, make: Make, open_more: Open) -> None:
         closing = make()
