@@ -197,3 +197,16 @@ class ValueCases(Cases):
         assert row.listed
         assert await database.lookup_all(LISTED) == ["b"]
         assert await database.execute(SET_FIXED, below=2**41) == 2
+
+    async def test_everybody_has_one_clock(self, database: Database, other: Database) -> None:
+        """Transactions and lookups too; it never goes back."""
+
+        def told(tx: Transaction) -> int:
+            return tx.now()
+
+        times = []
+        for _ in range(10):
+            times += [await database.now(), await database.run(told), await other.now(), await other.run(told)]
+        assert times == sorted(times)
+        assert times[-1] - times[0] < 10_000_000
+        assert times[0] > 1_700_000_000_000_000, "microseconds since 1970"
