@@ -54,6 +54,20 @@ def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
     assert [entry.revision == entry.head for entry in migrations.current(settings)] == [True, True]
 
 
+@pytest.mark.parametrize("line", migrations.HEADS)
+def test_every_revision_can_be_taken_back(tmp_path: Path, line: str) -> None:
+    settings = load({"data": tmp_path}, {}).settings
+    url = settings.database_url if line == "registry" else settings.uploads_url
+    config = Config()
+    config.set_main_option("script_location", str(migrations.FOLDER))
+    config.set_main_option("sqlalchemy.url", url)
+    command.upgrade(config, f"{line}@head")
+    command.downgrade(config, f"{line}@base")
+    engine = create_engine(url)
+    assert set(inspect(engine).get_table_names()) == {"alembic_version"}
+    engine.dispose()
+
+
 def test_texts_are_compared_by_bytes(tmp_path: Path) -> None:
     settings = load({"data": tmp_path}, {}).settings
     migrations.upgrade(settings)
