@@ -73,6 +73,7 @@ class Checkpointer:
     def close(self) -> None:
         self._closing.set()
         self._thread.join()
+        # Waits for `make_room`, which goes on in its thread where the request that wanted it was cancelled.
         self._turn.close()
         self._gate.close()
         self._connection.close()
@@ -144,10 +145,11 @@ class Checkpointer:
         return True
 
     def _copy(self) -> bool:
-        """Whether that was all. Raises `sqlite3.Error`."""
+        """Whether all is copied. Raises `sqlite3.Error`."""
         with closing(self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")) as cursor:
-            _, frames, copied = cursor.fetchone()
-        return bool(frames == copied)
+            busy, frames, copied = cursor.fetchone()
+        # Where another program is copying, both numbers are -1.
+        return not busy and bool(frames == copied)
 
 
 class Turn:
@@ -161,18 +163,21 @@ class Turn:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
+        """Waits for the thread whose turn it is; it is nobody's in this process afterwards."""
+        with self._threads:
+            if self._fd is not None:
+                os.close(self._fd)
+            self._fd = None
 
     @contextmanager
     def taken(self, patience: float) -> Iterator[None]:
         """Raises `BlockingIOError` if somebody else has it for that many seconds, and `OSError` if it cannot be had."""
-        if self._fd is None:
-            raise OSError("no log")
         deadline = time.monotonic() + patience
         if not self._threads.acquire(timeout=patience):
             raise BlockingIOError
         try:
+            if self._fd is None:
+                raise OSError("no log, or closed")
             while True:
                 try:
                     fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import re
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +18,8 @@ from pathlib import Path
 import pytest
 
 from registry.database import migrations
+from registry.database.checkpoint import LOG_BEGUN_ANEW, Checkpointer, Turn
+from registry.database.connection import connect, index_path
 from registry.database.sqlite import UnsyncedSqlite
 from registry.names import RepositoryName
 from registry.services.uploads import rows
@@ -184,7 +188,9 @@ def test_a_log_that_was_copied_whole_is_left_alone(data: Path, tmp_path: Path) -
         return len(begun.findall(trace.read_text()))
 
     with running(data, "--workers", "1", under=under) as server, Client(server.url) as client:
-        fill(client, 25)
+        # No further: what is written to a long log lets it begin anew.
+        while log.stat().st_size <= LOG_BEGUN_ANEW:
+            fill(client, 1)
         for _ in range(50):
             before = checkpoints()
             time.sleep(0.4)
@@ -193,9 +199,9 @@ def test_a_log_that_was_copied_whole_is_left_alone(data: Path, tmp_path: Path) -
         else:
             pytest.fail("copied again and again, although nobody writes")
         assert before > 0
-        assert log.stat().st_size > 16 * 1024 * 1024
+        assert log.stat().st_size > LOG_BEGUN_ANEW
         fill(client, 1)
-        assert soon(lambda: log.stat().st_size < 16 * 1024 * 1024)
+        assert soon(lambda: log.stat().st_size < LOG_BEGUN_ANEW)
 
 
 @pytest.mark.spec("STORAGE-1")
@@ -216,3 +222,70 @@ def test_a_log_that_a_reader_kept_long_is_cut_when_he_has_gone(data: Path) -> No
             return log.stat().st_size < 10_000_000
 
         assert soon(cut)
+
+
+AS_WHO_COPIES = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as index:
+    fcntl.lockf(index, fcntl.LOCK_EX, 1, 121)
+    print("copying", flush=True)
+    sys.stdin.read()
+"""
+"""Has the lock of a checkpoint (sqlite.org/walformat.html section 2.3.1) until its input ends."""
+
+
+@pytest.mark.spec("STORAGE-1")
+def test_while_another_program_copies_nobody_waits_in_vain(tmp_path: Path) -> None:
+    """Such as a shell of SQLite. Then nothing can be copied here, and no pause of those who write helps."""
+    path = tmp_path / "registry.db"
+    with closing(connect(path, 0, synchronous="NORMAL")) as writer:
+        writer.execute("CREATE TABLE filling (content)")
+        for _ in range(20):
+            writer.execute("INSERT INTO filling VALUES (randomblob(1000000))")
+
+        def refused() -> float:
+            """The share of transactions that cannot begin as somebody else has the database."""
+            tries = busy = 0
+            until = time.monotonic() + 0.3
+            while time.monotonic() < until:
+                tries += 1
+                try:
+                    writer.execute("BEGIN IMMEDIATE")
+                    writer.execute("ROLLBACK")
+                except sqlite3.OperationalError:
+                    busy += 1
+                time.sleep(0.0005)
+            return busy / tries
+
+        how = [sys.executable, "-c", AS_WHO_COPIES, str(index_path(path))]
+        with subprocess.Popen(how, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"copying\n"
+            checkpointer = Checkpointer(path)
+            time.sleep(0.3)  # Pauses would have become long ones.
+            shares = [refused() for _ in range(8)]
+            other.communicate()
+        checkpointer.close()
+    assert min(shares) < 0.4, shares
+
+
+def test_a_turn_is_not_closed_under_who_has_it(tmp_path: Path) -> None:
+    """Nor taken afterwards, when another file may have its descriptor."""
+    (tmp_path / "log").touch()
+    turn = Turn(tmp_path / "log")
+    has_it, ended = threading.Event(), threading.Event()
+
+    def take() -> None:
+        with turn.taken(1):
+            has_it.set()
+            time.sleep(0.3)
+        ended.set()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    assert has_it.wait(10)
+    turn.close()
+    with (tmp_path / "other").open("w"), pytest.raises(OSError, match="closed"), turn.taken(0):
+        pass
+    assert ended.wait(10)
+    thread.join()
