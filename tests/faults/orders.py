@@ -68,6 +68,11 @@ class Turns:
             results = await asyncio.gather(*tasks.values(), return_exceptions=True)
         return Outcome(tuple(order), dict(zip(tasks, results, strict=True))), others
 
+    async def in_order(self, actors: Mapping[str, Actor], order: tuple[str, ...]) -> Outcome:
+        """That one. Raises `KeyError` where it names an actor that cannot take a step then."""
+        outcome, _ = await self._run(actors, order)
+        return outcome
+
     async def orders(
         self, prepare: Callable[[], Awaitable[Mapping[str, Actor]]], most: int, seed: int = 0
     ) -> AsyncIterator[Outcome]:
