@@ -124,6 +124,10 @@ class Database(ABC):
         """Microseconds since 1970, UTC, by the clock that all share who use the database."""
         return clock.now()
 
+    def require_room(self) -> None:
+        """Raises `errors.StorageFull` where the room that is left is for what makes more of it; `execute` and `run` do,
+        too, unless they are given that (`frees`)."""
+
     @abstractmethod
     async def lookup(self, query: Query[T], **values: object) -> T | None:
         """The first row of a keyed read, as of the latest commit; a matter of microseconds.

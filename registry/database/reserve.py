@@ -24,6 +24,8 @@ class Reserve:
     def __init__(self, beside: Path) -> None:
         self._folder = beside / FOLDER
         self._files = [self._folder / str(number) for number in range(FILES)]
+        self._ends = str(self._files[0]), str(self._files[-1])
+        """The first that is given, and the last that is kept again."""
 
     def release(self) -> bool:
         """Give the room to whoever asks next; whether there was any."""
@@ -33,6 +35,16 @@ class Reserve:
                 file.unlink()
                 given = True
         return given
+
+    def is_given(self) -> bool:
+        """Whether somebody was given it, and there is no room to keep it again: what there is must not go to others."""
+        try:
+            if all(map(os.path.exists, self._ends)):
+                return False
+            left = os.statvfs(self._folder.parent)
+        except OSError:
+            return False
+        return left.f_bavail * left.f_frsize < FILES * SIZE or (left.f_files > 0 and left.f_favail < FILES)
 
     def keep(self, *, at_once: bool = False) -> None:
         """Keep as much of it as there is room for; `at_once`: whoever was given it last is done."""

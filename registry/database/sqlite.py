@@ -67,6 +67,7 @@ class Sqlite(Database):
         self._waiting = 0
         """How many on the loop found the database busy, and wait."""
         self._gave_up = float("-inf")
+        self._reserve = Reserve(path.parent)
 
     async def open(self) -> None:
         self._reader = self._connect()
@@ -78,6 +79,10 @@ class Sqlite(Database):
 
     async def close(self) -> None:
         self._reader.close()
+
+    def require_room(self) -> None:
+        if self._reserve.is_given():
+            raise StorageFull("the room that is left is kept for deleting")
 
     def version(self) -> Hashable:
         try:
@@ -173,6 +178,8 @@ class UnsyncedSqlite(Sqlite):
         await super().close()
 
     async def execute(self, command: Command, **values: object) -> int:
+        if not command.frees:
+            self.require_room()
         try:
             return self._writing.execute(command, **values)
         except sqlite3.Error as error:
@@ -193,6 +200,8 @@ class UnsyncedSqlite(Sqlite):
                 raise
             return result
 
+        if not frees_room(function):
+            self.require_room()
         try:
             return attempt()
         except sqlite3.Error as error:
@@ -254,6 +263,8 @@ class DurableSqlite(Sqlite):
         return await self._put(frees_room(function), function, *args, **kwargs)
 
     async def _put(self, frees: bool, function: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if not frees:
+            self.require_room()
         future: asyncio.Future[T] = self._loop.create_future()
         work = Job(lambda tx: function(tx, *args, **kwargs), future, frees, time.monotonic())
         self._jobs.put(work)

@@ -197,6 +197,7 @@ class Blobs:
             more_wait = await self._database.run(add_small, change, name, digest, content)
             await self._tell_the_others(change, name, digest, more_wait)
             return
+        self._database.require_room()
         try:
             await self.keep(change, name, digest, len(content), lambda wanted: self._storage.put(wanted, content))
         except ContentGone:

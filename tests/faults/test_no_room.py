@@ -77,6 +77,33 @@ def test_deletes_and_cancels_on_a_full_disk(disk: Disk) -> None:
         push_all(client)
 
 
+@pytest.mark.spec("STORAGE-4")
+@pytest.mark.parametrize("size", [9_000, 200_000])
+def test_pushes_do_not_use_up_what_is_kept_for_deleting(size: int, disk: Disk) -> None:
+    """A chunk, or the end of an upload, drops what was there before: that makes room, and takes none from who deletes."""
+
+    def contents() -> Iterator[bytes]:
+        yield from (f"{number}".encode().ljust(size, b".") for number in range(2_000))
+
+    with running(disk.root / "data", "--workers", "1") as server, Client(server.url) as client:
+        blobs = [client.push("room/app", b"%d" % number) for number in range(60)]
+        opened, closing = client.start("room/app"), client.start("room/app")
+        end = f"{client.patch(closing, b'nearly all').location}&digest={digest_of(b'nearly all')}"
+        disk.leave(0)
+        for method, path, body in (("PATCH", opened, b"x" * 9_000), ("PUT", end, b"")):
+            assert client.request(method, path, body).status in (201, 202, 507)
+            for content in contents():
+                answer = client.request("POST", f"/v2/room/app/blobs/uploads/?digest={digest_of(content)}", content)
+                if answer.status == 507:
+                    break
+                assert answer.status == 201
+                blobs.append(digest_of(content))
+            for _ in range(25):
+                assert client.request("DELETE", f"/v2/room/app/blobs/{blobs.pop()}").status == 202
+        for digest in blobs:
+            assert client.request("DELETE", f"/v2/room/app/blobs/{digest}").status == 202
+
+
 def kept(server: Server) -> tuple[int, int]:
     files = list((server.data / "reserve").iterdir())
     return len(files), sum(file.stat().st_size for file in files)

@@ -122,6 +122,7 @@ class Uploads:
         if body.length is not None and body.length <= WHOLE:
             await self._store_whole(change, name, digest, body, None)
             return
+        self._database.require_room()
         # No row knows of this upload: if the process dies, the sweep finds its bytes.
         state = await self._storage.begin(str(uuid4()))
         hasher = hashing.start(digest.algorithm)

@@ -109,7 +109,7 @@ class Claims:
         if isinstance(met, StorageFull | Unavailable):
             raise met
         while True:
-            row = await rows.claim(self._database, name, upload_id, self._process)
+            row = await rows.claim(self._database, name, upload_id, self._process, to_drop=to_drop)
             if row is not None:
                 if seen is not None and row.size != seen and not to_drop:
                     # The other request moved on: what this one meant to append at is no more.

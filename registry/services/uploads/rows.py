@@ -37,6 +37,14 @@ class UploadRow(NamedTuple):
     content: bytes | None
 
 
+class Claim(NamedTuple):
+    """A random token, the process that has it, and until when."""
+
+    claim: str
+    claimant: str
+    claimed_until: int
+
+
 class Resting(NamedTuple):
     """A session that nobody touched since `touched`."""
 
@@ -53,18 +61,12 @@ OURS = (upload.c.id == bindparam("id"), upload.c.claim == bindparam("claim_was")
 
 FIND = Query(select(*COLUMNS).where(*THIS), UploadRow)
 INSERT = insertion(Upload)
-TAKE = Command(
-    update(upload)
-    .where(*THIS, upload.c.claim.is_(None))
-    .values(claim=bindparam("claim"), claimant=bindparam("claimant"), claimed_until=bindparam("claimed_until")),
-    frees=True,  # what expires or is cancelled is claimed first
-)
-TAKE_OVER = Command(
-    update(upload)
-    .where(*THIS, upload.c.claim == bindparam("claim_was"))
-    .values(claim=bindparam("claim"), claimant=bindparam("claimant"), claimed_until=bindparam("claimed_until")),
-    frees=True,  # what expires or is cancelled is claimed first
-)
+CLAIMED: dict[str, Any] = {name: bindparam(name) for name in ("claim", "claimant", "claimed_until")}
+UNCLAIMED = update(upload).where(*THIS, upload.c.claim.is_(None)).values(CLAIMED)
+CLAIMED_BY = update(upload).where(*THIS, upload.c.claim == bindparam("claim_was")).values(CLAIMED)
+TAKE, TAKE_OVER = Command(UNCLAIMED), Command(CLAIMED_BY)
+# What expires or is cancelled is claimed first.
+TAKE_TO_DROP, TAKE_OVER_TO_DROP = Command(UNCLAIMED, frees=True), Command(CLAIMED_BY, frees=True)
 RENEW = Command(update(upload).where(*OURS).values(claimed_until=bindparam("claimed_until")))
 SAVED: dict[str, Any] = {
     "size": bindparam("size"),
@@ -118,32 +120,62 @@ async def insert(
     )
 
 
-async def claim(database: Database, name: RepositoryName, upload_id: str, process: str) -> UploadRow | None:
+async def claim(
+    database: Database, name: RepositoryName, upload_id: str, process: str, *, to_drop: bool = False
+) -> UploadRow | None:
     """The row, claimed for one request of this process, as it is after the claim; None: somebody else has it.
 
-    Raises `UploadUnknown`, also for a session of another repository."""
-    token, now = secrets.token_hex(16), clock.now()
-    until = now + clock.microseconds(CLAIM)
-    taken = await database.execute(
-        TAKE, id=upload_id, repository=name, claim=token, claimant=process, claimed_until=until
-    )
-    if taken == 0:
+    `to_drop`: to make room, also where none is left. Raises `UploadUnknown`, also for a session of another repository;
+    `StorageFull`."""
+    by = Claim(secrets.token_hex(16), process, clock.now() + clock.microseconds(CLAIM))
+    if not await take(database, name, upload_id, by, to_drop=to_drop):
         row = await find(database, name, upload_id)
-        if row.claimant is None or not has_lapsed(row, now):
+        if row.claimant is None or not has_lapsed(row, clock.now()):
             return None
-        taken = await database.execute(
-            TAKE_OVER,
-            id=upload_id,
-            repository=name,
-            claim_was=row.claim,
-            claim=token,
-            claimant=process,
-            claimed_until=until,
-        )
-        if taken == 0:
+        if not await take_over(database, name, row, by, to_drop=to_drop):
             return None
     # Nobody else changes it from now on.
     return await find(database, name, upload_id)
+
+
+async def take(database: Database, name: RepositoryName, upload_id: str, by: Claim, *, to_drop: bool) -> bool:
+    """Whether nobody had it."""
+    claim, claimant, until = by
+    if to_drop:
+        return (
+            await database.execute(
+                TAKE_TO_DROP, id=upload_id, repository=name, claim=claim, claimant=claimant, claimed_until=until
+            )
+            > 0
+        )
+    return (
+        await database.execute(TAKE, id=upload_id, repository=name, claim=claim, claimant=claimant, claimed_until=until)
+        > 0
+    )
+
+
+async def take_over(database: Database, name: RepositoryName, row: UploadRow, by: Claim, *, to_drop: bool) -> bool:
+    """Whether it still was claimed as the row says."""
+    was, (claim, claimant, until) = row.claim, by
+    if to_drop:
+        return (
+            await database.execute(
+                TAKE_OVER_TO_DROP,
+                id=row.id,
+                repository=name,
+                claim_was=was,
+                claim=claim,
+                claimant=claimant,
+                claimed_until=until,
+            )
+            > 0
+        )
+    return (
+        await database.execute(
+            TAKE_OVER, id=row.id, repository=name, claim_was=was, claim=claim, claimant=claimant, claimed_until=until
+        )
+        > 0
+    )
 
 
 def has_lapsed(row: UploadRow, now: int) -> bool:
