@@ -20,7 +20,7 @@ from registry.change import Change
 from registry.database import migrations
 from registry.database.contract import Command, P, Query, T, Transaction, Work
 from registry.database.sqlite import DurableSqlite, UnsyncedSqlite
-from registry.errors import ContentGone
+from registry.errors import ChunkOutOfOrder, ContentGone
 from registry.models import Blob, DyingKey, RepositoryBlob, table
 from registry.names import Digest, RepositoryName
 from registry.preconditions import NO_PRECONDITION
@@ -133,7 +133,9 @@ class Registry:
         await self.uploads.push(Change.own(), NAME, digest, Body(content))
 
     async def upload(self, digest: Digest, content: bytes) -> None:
-        """By a session; where its content went with the key it starts at its beginning, and is closed once more."""
+        """By a session; where its content went with the key it starts at its beginning, and is closed once more.
+
+        A client that only asks for its end again is told that nothing of it is there any more."""
         await self.turns.step()
         session = (await self.uploads.start(NAME, "sha256")).id
         await self.uploads.append(NAME, session, Body(content), HERE)
@@ -141,6 +143,10 @@ class Registry:
             await self.uploads.finish(Change.own(), NAME, session, Body(b""), HERE, lambda: digest)
         except ContentGone:
             assert (await self.uploads.status(NAME, session)).size == 0
+            with pytest.raises(ChunkOutOfOrder):
+                await self.uploads.finish(
+                    Change.own(), NAME, session, Body(b""), Place(None, len(content)), lambda: digest
+                )
             await self.uploads.finish(Change.own(), NAME, session, Body(content), HERE, lambda: digest)
             raise
 

@@ -13,6 +13,7 @@ from tests.faults.model import check_disk
 from tests.server import Server, running
 from tests.speak.client import Client
 from tests.speak.content import digest_of
+from tests.speak.requests import with_digest
 
 NAME = "reboot/app"
 ARRIVED = 600_000
@@ -44,6 +45,7 @@ REQUESTS = ["PATCH", "PUT", "PUT of the rest"]
 # What happens to the file of a session while the machine is down.
 REBOOTED = {f"cut to {left}": cut(left) for left in LENGTHS} | {
     "cut, not asked for": cut(100_000),
+    "cut, closed": cut(100_000),
     "zeros": zeros,
     "zeros, not asked for": zeros,
     "gone": Path.unlink,
@@ -129,6 +131,16 @@ def test_a_client_that_does_not_ask_is_told_where_to_go_on(uploads: dict[str, Up
     assert (refused.status, refused.offset) == (416, 100_000)
     assert client.patch(upload.path, upload.content[100_000:ARRIVED], 100_000).status == 202
     upload.finish(client, ARRIVED)
+
+
+@pytest.mark.spec("UPLOAD-33")
+def test_what_is_left_is_not_closed_as_if_it_were_all(uploads: dict[str, Upload], client: Client) -> None:
+    """By who has sent all, and does not know that some of it was lost."""
+    upload = uploads["cut, closed"]
+    for method in ("PUT", "PATCH"):
+        refused = client.request(method, with_digest(f"{upload.path}?offset={ARRIVED}", digest_of(upload.content)))
+        assert (refused.status, refused.codes, refused.offset) == (416, ["BLOB_UPLOAD_INVALID"], 100_000)
+    upload.finish(client, 100_000)
 
 
 @pytest.mark.parametrize("case", ["zeros", "zeros, not asked for"])

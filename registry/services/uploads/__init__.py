@@ -359,11 +359,13 @@ class Counter:
 
 
 async def check(place: Place, size: int, body: Body) -> None:
-    """Raises `ChunkOutOfOrder` for a chunk that does not start at `size`, where the upload ends (R-075)."""
+    """Raises `ChunkOutOfOrder` for a chunk that does not start at `size`, where the upload ends (R-075).
+
+    Nothing may be sent to any location of before; but one that says more bytes is from before some were lost."""
     if place.range is not None:
         if place.range.first != size:
             raise ChunkOutOfOrder(f"the upload has {size} bytes, the chunk starts at {place.range.first}")
-    elif place.offset is not None and place.offset != size and not await body.is_empty():
+    elif place.offset is not None and (place.offset > size or (place.offset < size and not await body.is_empty())):
         raise ChunkOutOfOrder(f"the upload has {size} bytes, and had {place.offset} at the location of this chunk")
 
 
