@@ -323,6 +323,23 @@ async def test_a_blob_is_not_moved_to_a_key_that_began_to_die(registry: Registry
     assert await sound(registry, digest, content, outcome) == "under another key"
 
 
+@pytest.mark.spec("STORAGE-15")
+async def test_what_came_whole_is_stored_again_where_its_key_began_to_die(registry: Registry) -> None:
+    """Nobody has to push it again."""
+    content = b"whole".ljust(SMALL, b".")
+    digest = Digest(f"sha256:{hashlib.sha256(content).hexdigest()}")
+    await garbage(registry, digest, content)
+    actors: dict[str, Actor] = {
+        "push": partial(registry.push, digest, content),
+        "collector": partial(registry.collect, digest),
+    }
+    order = "push", "collector", "push", "push", "push", "push", "collector", "collector"
+    outcome = await registry.turns.in_order(actors, order)
+    assert outcome.order == order
+    assert outcome.results == {"push": None, "collector": None}
+    assert await sound(registry, digest, content, outcome) == "under another key"
+
+
 async def test_a_blob_that_moves_into_its_row_leaves_a_dying_key(registry: Registry) -> None:
     """And, where it is pushed to storage again, gets another one."""
     content = b"moves".ljust(LARGE, b".")
