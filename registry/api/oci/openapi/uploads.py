@@ -16,7 +16,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
             202: Answer("A session was started.", SESSION),
         },
         ("digest", "digest-algorithm", "mount", "from"),
-        (e.DigestInvalid, e.DigestMalformed, e.ParameterInvalid, e.RequestTimeout),
+        (e.DigestInvalid, e.DigestMalformed, e.ParameterInvalid, e.RequestTimeout, e.ContentGone),
         Content(OCTETS),
     ),
     ("GET", "upload"): Operation(
@@ -37,7 +37,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Finish an upload, with or without a last chunk",
         {201: Answer("The blob is stored.", CREATED)},
         ("digest", "offset", "Content-Range"),
-        (*CHUNK, e.UploadBusy, e.DigestInvalid, e.DigestMalformed, e.ParameterInvalid),
+        (*CHUNK, e.UploadBusy, e.DigestInvalid, e.DigestMalformed, e.ParameterInvalid, e.ContentGone),
         Content(OCTETS),
         PATH,
     ),
