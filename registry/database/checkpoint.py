@@ -52,8 +52,8 @@ class Checkpointer:
     as little is left to copy. Only a reader that stays, such as a backup, keeps a log from beginning anew.
 
     SQLite before 3.51.3 may damage a database where a copy is begun of a log that was copied whole, and that somebody
-    begins anew at this very moment (sqlite.org/wal.html#walresetbug). So one process at a time copies, for as long as
-    which nobody else can copy the rest; and it does only while nobody writes, or if something is left to copy."""
+    begins anew at this very moment (sqlite.org/wal.html#walresetbug). So a copy is begun only where something is left
+    to copy, or while nobody can write; and by one process at a time, so that no other one copies the rest before it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -118,8 +118,8 @@ class Checkpointer:
                 self._copy()
 
     def _begin_anew(self, patience: float) -> bool:
-        """Let the next transaction write at the log's beginning, if a moment can be had for that; whether somebody is
-        writing, so that this may come too early or late.
+        """Let the next transaction write at the log's beginning, if a moment can be had for that; whether it is worth
+        another try soon. It is not where all was copied before, nor where nobody can tell how much is left.
 
         Those who write wait for the last copy only, so that one comes after those in which little was left to do.
         `patience`: seconds to wait for another process that is at it."""

@@ -70,7 +70,8 @@ class Context:
     async def require(self, action: Action, name: RepositoryName | None) -> None:
         """Go on only if the client may do this in the repository; None: in the registry as a whole.
 
-        Its row was asked for already: this is for what else a request needs. Raises `Denied`."""
+        `Endpoint` asks for the action of the row; handlers ask for what else a request needs. Raises what the policy
+        does, such as `Denied`."""
         if not self.everybody_may:
             await self._policy.check(self, action, name)
 

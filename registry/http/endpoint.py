@@ -192,7 +192,7 @@ class Endpoint:
 
 
 async def require(ctx: Context, row: Row) -> None:
-    """Raises `Denied`, and `NameInvalid`: nobody has rights in what cannot be a repository."""
+    """Raises what the policy does, and `NameInvalid`: nobody has rights in what cannot be a repository."""
     await ctx.require(row.action, ctx.name if "name" in ctx.parameters else None)
 
 

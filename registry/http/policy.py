@@ -61,4 +61,4 @@ class Everybody(Policy):
 
 
 EVERYBODY = Everybody()
-"""Is not even asked."""
+"""The policy where nobody set one. It is known by its identity, and not even asked."""

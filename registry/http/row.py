@@ -19,7 +19,8 @@ class Row(NamedTuple):
     action: Action
     name: str
     steady: bool = False
-    """Whether the answer is the same for everybody until the database changes."""
+    """Whether the answer is the same for all who may have it, as the policy says of the action, until the database
+    changes. A handler that asks the policy for more is not steady."""
     tagged: bool = False
     """Whether what it names has an entity tag, so that the handler looks at the request's precondition."""
 

@@ -191,7 +191,8 @@ class Blobs:
     async def store(self, change: Change, name: RepositoryName, digest: Digest, content: bytes) -> None:
         """Store bytes that have this digest and that came whole, and make them a blob of the repository.
 
-        Also where they are known: what storage has of them may be damaged, and these are not."""
+        Also where they are known: what storage has of them may be damaged, and these are not. Raises `ContentGone`
+        where two keys, one after the other, began to die meanwhile."""
         if len(content) <= self._small:
             change = change.completed()
             more_wait = await self._database.run(add_small, change, name, digest, content)

@@ -72,6 +72,6 @@ def test_a_verb_names_requirements_and_errors_that_there_are(asked: type, name: 
 
 
 @pytest.mark.parametrize(("asked", "name"), VERBS)
-def test_who_answers_raises_nothing_else(asked: type, name: str) -> None:
+def test_who_answers_names_no_other_error(asked: type, name: str) -> None:
     own = raised(verbs(ANSWERED[asked])[name])
     assert own <= raised(verbs(asked)[name]) | EVERYWHERE

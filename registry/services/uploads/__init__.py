@@ -93,7 +93,8 @@ class Uploads:
         """Add the body, check the digest that `expected` gives, and make the bytes a blob of the repository.
 
         A chunk out of order is refused before the digest is looked at (R-076), and the session survives every
-        refusal but a digest that does not match. Raises what `append` does, what `expected` does, `DigestInvalid`."""
+        refusal but a digest that does not match. Raises what `append` does, what `expected` does, `DigestInvalid`;
+        `ContentGone`, after which the session starts at its beginning."""
         async with self._claims.hold(name, upload_id) as claimed:
             await check(place, claimed.size, body)
             digest = expected()
@@ -118,7 +119,7 @@ class Uploads:
             await self._blobs.promise(name, digest)
 
     async def push(self, change: Change, name: RepositoryName, digest: Digest, body: Body) -> None:
-        """A blob in one request, without a session (R-061). Raises `DigestInvalid`, `StorageFull`."""
+        """A blob in one request, without a session (R-061). Raises `DigestInvalid`, `ContentGone`, `StorageFull`."""
         if body.length is not None and body.length <= WHOLE:
             await self._store_whole(change, name, digest, body, None)
             return
