@@ -29,7 +29,7 @@ SEGMENT = re.compile(r"{(\w+)(?::\w+)?}")
 ALLOW = {"Allow": AnswerHeader(STRING, "The methods that are allowed here.", required=True)}
 
 # What any request may get, and what the settings may refuse.
-ANYWHERE: Errors = (e.RequestInvalid, e.HeadersTooLarge, e.RegistryError, e.Unavailable)
+ANYWHERE: Errors = (e.RequestInvalid, e.HeadersTooLarge, e.CodingUnknown, e.RegistryError, e.Unavailable)
 BY_SETTING: dict[Action, Errors] = {
     Action.PUSH: (e.ReadOnly, e.StorageFull),
     Action.DELETE: (e.ReadOnly, e.DeleteDisabled, e.StorageFull),
@@ -98,6 +98,8 @@ def operation(row: Row, operations: Operations) -> Json:
     if not row.tagged and row.method in ("GET", "HEAD"):
         there = next(iter(answers.values()))
         answers[304] = Answer("`If-None-Match: *` was sent, and it is there.", there.headers)
+    if any(operations.parameters[name].place == "query" for name in told.parameters):
+        failures.append(e.TooManyParameters)
     failures += [error for segment in path.values() for error in segment.errors]
     failures += BY_SETTING.get(row.action, ())
     responses = {status: success(answer, head) for status, answer in answers.items()}

@@ -272,6 +272,7 @@ ILL_FORMED = [
     ("upload_expiry", "1 week", "is not a duration"),
     ("upload_expiry", "PTX", "should be a valid timedelta"),
     ("upload_expiry", "36501d", "must be from 0s to 36500d"),
+    ("upload_expiry", "3153600001s", "must be from 0s to 36500d"),
     ("upload_expiry", "9" * 400 + "d", "must be from 0s to 36500d"),
     ("upload_expiry", float("nan"), "is not a duration"),
     ("upload_expiry", "3 weeks", "is not a duration"),

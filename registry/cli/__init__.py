@@ -69,6 +69,8 @@ def main() -> None:
     """The command `registry`: what the operator must mend is told in one line, exit status 1."""
     # What modules are made of stays: looking for garbage in it is a tenth of the start. `server.work` goes on with it.
     gc.disable()
+    if sys.stdout is None:  # it was closed by whoever has started this
+        fail("cannot write to standard output: it is closed")
     try:
         try:
             app(prog_name="registry")

@@ -35,6 +35,9 @@ LIFE = clock.microseconds(timedelta(hours=2))
 CHOSEN_FOR = LIFE // 2
 """How long a push may take from asking for a key to linking it: later it might have died, and been forgotten."""
 
+PUT_BACK = clock.microseconds(timedelta(minutes=1))
+"""How far the clock may have been put back meanwhile: by little, as clocks are."""
+
 INSERT_DYING = insertion(DyingKey)
 DYING = Query(select(dying.c.key).where(dying.c.key == bindparam("key")), str)
 KNOWN = Query(
@@ -81,7 +84,7 @@ def let_die(tx: Transaction, key: str) -> None:
 
 def refuse_old(tx: Transaction, key: str, chosen: int) -> None:
     """Raises `KeyRefused` for one that was chosen, by the database's clock, too long ago."""
-    if not 0 <= tx.now() - chosen <= CHOSEN_FOR:
+    if not -PUT_BACK <= tx.now() - chosen <= CHOSEN_FOR:
         raise KeyRefused(key)
 
 

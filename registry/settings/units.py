@@ -13,7 +13,6 @@ from registry.settings.secrets import without_user
 DAY, _HOUR, _MINUTE, SECOND = (timedelta(seconds=s) for s in (86400, 3600, 60, 1))
 _DURATION_UNITS = {"d": DAY, "h": _HOUR, "m": _MINUTE, "s": SECOND}
 _LONGEST = 36500 * DAY  # keeps "now plus or minus a setting" inside what a datetime can say
-_MOST_DAYS = 999_999_999.0  # what a timedelta can say
 _SIZE_UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "GB": 10**9, "MB": 10**6, "KB": 10**3, "B": 1}
 _MOST_BYTES = float(1 << 60)
 
@@ -57,7 +56,8 @@ def _duration(value: object) -> object:
     factor = _DURATION_UNITS.get(unit or "s")
     if factor is None:
         raise ValueError(f"is not a {kind}")
-    return min(number, _MOST_DAYS) * factor
+    # What is too long stays so, whatever a timedelta can say.
+    return min(number, _LONGEST / factor + 1) * factor
 
 
 def _bounded(value: timedelta) -> timedelta:

@@ -3,12 +3,14 @@
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from tests.server import Server
+from tests.server import Server, running
+from tests.speak.client import Client
 from tests.speak.content import digest_of, random_blob
 from tests.speak.requests import arrived, errors, push_blob, start_upload, with_digest
 from tests.speak.wire import Wire, head
@@ -372,3 +374,20 @@ def test_a_session_is_cancelled_behind_a_request_that_adds_to_it(
         assert connection.answer().status == 202
         assert cancelled.result().status_code == 204
     assert unknown_to_every_method(http, path)
+
+
+@pytest.mark.parametrize("way", ["POST", "POST and PUT", "POST, PATCH and PUT"])
+def test_small_is_what_the_setting_says_however_it_is_pushed(way: str, data: Path) -> None:
+    content = b"small".ljust(200_000, b".")
+    digest = digest_of(content)
+    with running(data, "--small-blob", "256KiB") as server, Client(server.url) as client:
+        if way == "POST":
+            assert client.request("POST", f"/v2/small/app/blobs/uploads/?digest={digest}", content).status == 201
+        elif way == "POST and PUT":
+            assert client.finish(client.start("small/app"), content, content).status == 201
+        else:
+            path = client.start("small/app")
+            assert client.patch(path, content).status == 202
+            assert client.finish(path, content).status == 201
+        assert client.get(f"/v2/small/app/blobs/{digest}").body == content
+        assert [path for path in (data / "blobs").rglob("*") if path.is_file()] == []

@@ -59,6 +59,14 @@ def test_what_cannot_be_printed_is_told(command: str, tmp_path: Path, environ: d
     assert finished.stderr == "registry: error: cannot write to standard output: No space left on device\n"
 
 
+@pytest.mark.parametrize("command", ["--help", "config show", "openapi", "db current"])
+def test_closed_output_is_told(command: str, tmp_path: Path, environ: dict[str, str]) -> None:
+    shell = ["sh", "-c", '"$@" >&-', "sh", *COMMAND, *command.split()]
+    finished = subprocess.run(shell, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True)
+    assert finished.returncode == 1
+    assert finished.stderr == "registry: error: cannot write to standard output: it is closed\n"
+
+
 def test_version(run: Run) -> None:
     finished = run("--version")
     assert (finished.returncode, finished.stdout) == (0, f"holdfast {__version__}\n")

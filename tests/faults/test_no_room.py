@@ -80,7 +80,7 @@ def test_deletes_and_cancels_on_a_full_disk(disk: Disk) -> None:
 @pytest.mark.spec("STORAGE-4")
 @pytest.mark.parametrize("size", [9_000, 200_000])
 def test_pushes_do_not_use_up_what_is_kept_for_deleting(size: int, disk: Disk) -> None:
-    """A chunk, or the end of an upload, drops what was there before: that makes room, and takes none from who deletes."""
+    """A chunk, or the end of an upload, drops what was there before: that takes no room from who deletes."""
 
     def contents() -> Iterator[bytes]:
         yield from (f"{number}".encode().ljust(size, b".") for number in range(2_000))

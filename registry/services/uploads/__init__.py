@@ -50,6 +50,7 @@ class Uploads:
     def __init__(self, database: Database, storage: Driver, blobs: Blobs, *, small: int) -> None:
         self._database = database
         self._small = small
+        self._whole = max(WHOLE, small)
         self._storage = storage
         self._blobs = blobs
         self._claims = Claims(database, storage)
@@ -98,7 +99,7 @@ class Uploads:
         async with self._claims.hold(name, upload_id) as claimed:
             await check(place, claimed.size, body)
             digest = expected()
-            if claimed.size == 0 and body.length is not None and body.length <= WHOLE:
+            if claimed.size == 0 and body.length is not None and body.length <= self._whole:
                 await self._store_whole(change, name, digest, body, claimed)
             else:
                 await self._close(change, name, digest, body, place.range, claimed)
@@ -120,7 +121,7 @@ class Uploads:
 
     async def push(self, change: Change, name: RepositoryName, digest: Digest, body: Body) -> None:
         """A blob in one request, without a session (R-061). Raises `DigestInvalid`, `ContentGone`, `StorageFull`."""
-        if body.length is not None and body.length <= WHOLE:
+        if body.length is not None and body.length <= self._whole:
             await self._store_whole(change, name, digest, body, None)
             return
         self._database.require_room()

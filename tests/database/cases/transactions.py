@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 
 import pytest
 from sqlalchemy import func, select
@@ -33,8 +34,8 @@ SIZES = Query(select(func.count(), func.sum(descriptor.c.size)).select_from(desc
 
 MANY = 10_000
 
-DELAYS = (0.0, 0.0002, 0.001, 0.004)
-"""Seconds after which a call is cancelled: at its first step, early, in the middle, late or not at all."""
+ROUNDS = 24
+"""Calls that are cancelled, each a little later than the one before: from their first step to when one is done."""
 
 
 class Refused(Exception):
@@ -195,9 +196,12 @@ class TransactionCases(Cases):
         assert await names_of(database) == ["next"]
 
     async def test_one_whose_caller_was_cancelled_is_whole(self, database: Database, other: Database) -> None:
-        for number in range(24):
+        begun = time.monotonic()
+        await database.run(add_pair, "before")
+        lasted = time.monotonic() - begun
+        for number in range(ROUNDS):
             task = asyncio.create_task(database.run(add_pair, f"{number:02}"))
-            await asyncio.sleep(DELAYS[number % len(DELAYS)])
+            await asyncio.sleep(lasted * number / ROUNDS)
             task.cancel()
             await asyncio.wait([task])
             if not task.cancelled():
@@ -213,9 +217,12 @@ class TransactionCases(Cases):
         before = loop.get_exception_handler()
         loop.set_exception_handler(lambda _, context: told.append(context))
         try:
-            for number in range(24):
+            begun = time.monotonic()
+            await database.run(add, "before")
+            lasted = time.monotonic() - begun
+            for number in range(ROUNDS):
                 task = asyncio.create_task(database.run(add_and_raise, "never", Refused("unheard")))
-                await asyncio.sleep(DELAYS[number % len(DELAYS)])
+                await asyncio.sleep(lasted * number / ROUNDS)
                 task.cancel()
                 await asyncio.wait([task])
                 if not task.cancelled():
@@ -227,7 +234,7 @@ class TransactionCases(Cases):
         finally:
             loop.set_exception_handler(before)
         assert told == []
-        assert await names_of(database) == ["next"]
+        assert await names_of(database) == ["before", "next"]
 
     async def test_closing_finishes_what_was_begun(self, make: Make, open_more: Open) -> None:
         closing = make()
