@@ -26,6 +26,7 @@ sys.dont_write_bytecode = False
 
 INTEROP = Path(__file__).parent / "interop"
 FAULTS = Path(__file__).parent / "faults"
+KIT = Path(__file__).parent / "conformance"
 SERVERS = Path(__file__).parent / "servers"
 
 REAL = {"postgresql", "mariadb", "versitygw"}
@@ -45,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
     parser.addoption("--faults", action="store_true", help="also run kills, full disks, attacks and other faults")
     parser.addoption("--servers", action="store_true", help="also run what needs PostgreSQL, MariaDB or S3")
+    parser.addoption("--kit", action="store_true", help="also run the tests of the kit and of the benchmark")
     parser.addoption("--interop", action="store_true", help="also run real clients against the registry")
 
 
@@ -71,6 +73,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="takes minutes all together: run with --faults"))
         if is_of_servers(item) and not config.getoption("--servers"):
             item.add_marker(pytest.mark.skip(reason="starts real servers: run with --servers"))
+        if KIT in item.path.parents and not config.getoption("--kit") and not item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="of the kit, a product of its own: run with --kit"))
         if INTEROP in item.path.parents and not config.getoption("--interop"):
             item.add_marker(pytest.mark.skip(reason="runs real clients: run with --interop"))
 
