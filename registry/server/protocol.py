@@ -373,11 +373,13 @@ class Protocol(Patient):
         frontend = self.registry.frontend
         method = self._head.method_so_far
         request_id = frontend.next_request_id()
-        self.transport.write(refusal(error, request_id, has_body=method != "HEAD"))
+        answer = refusal(error, request_id, has_body=method != "HEAD")
+        self.transport.write(answer)
         self._end()
         if frontend.observers:
             client = self.client[0] if self.client else ""
-            frontend.finished(Line(request_id, client, method or "-", "-", "-", "", "", error.status, 0, 0.0))
+            size = len(answer.partition(b"\r\n\r\n")[2])
+            frontend.finished(Line(request_id, client, method or "-", "-", "-", "", "", error.status, size, 0.0))
 
     @property
     def _is_ending(self) -> bool:

@@ -1,7 +1,10 @@
 """spec/base.md: the registry as a whole, names and references."""
 
+import json
+import socket
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -222,3 +225,14 @@ def test_a_read_only_registry_reads_as_before(read_only: tuple[Server, str]) -> 
             assert digest_of(http.get(f"/v2/kept/blobs/{blob['digest']}").content) == blob["digest"]
         answer = http.put("/v2/kept/manifests/v1")
         assert answer.headers["allow"] == "GET, HEAD"
+
+
+def test_what_is_no_request_is_logged_with_the_bytes_of_its_answer(data: Path) -> None:
+    """As of a client that tries TLS."""
+    with running(data, "--workers", "1") as server:
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=10) as client:
+            client.sendall(b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n")
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+        body = answer.partition(b"\r\n\r\n")[2]
+        assert json.loads(body)["errors"]
+        assert server.wait_for_output(f"400 - - - {len(body)}B ", 10)
