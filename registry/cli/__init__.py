@@ -69,13 +69,15 @@ def main() -> None:
     """The command `registry`: what the operator must mend is told in one line, exit status 1."""
     # What modules are made of stays: looking for garbage in it is a tenth of the start. `server.work` goes on with it.
     gc.disable()
-    if sys.stdout is None:  # it was closed by whoever has started this
+    # Closed by whoever has started this. A server serves all the same.
+    if sys.stdout is None and sys.argv[1:2] != ["serve"]:
         fail("cannot write to standard output: it is closed")
     try:
         try:
             app(prog_name="registry")
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except OperatorError as error:
         fail(*str(error).split())
     except OSError as error:
