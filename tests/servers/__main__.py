@@ -35,8 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = [name for name in options.servers if name not in SERVERS]
     if unknown:
         return refuse(f"there is no server {unknown[0]!r}; there are {', '.join(SERVERS)}")
-    # Told to stop by a signal of any kind, it stops what it has started.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Told to stop by either signal, it stops what it has started; also where a shell has started it in the background,
+    # which leaves SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as running:
             servers = [running.enter_context(kind()) for kind in chosen(options.servers)]
