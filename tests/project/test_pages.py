@@ -23,6 +23,9 @@ HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$", re.M)
 ANCHOR = re.compile(r"<a\s+(?:id|name)=\"([^\"]+)\"")
 CITED = re.compile(r"\b((?:spec|tests|conformance)/[A-Za-z0-9_./-]+\.md)(?:#([\w-]+))?")
 
+BENCHMARK = ROOT / "benchmark.md"
+"""What `.ci/run` leaves, and git ignores."""
+
 
 def files(*suffixes: str) -> Iterator[Path]:
     """Those of the project, without what was installed, built or stored in its folder."""
@@ -33,7 +36,7 @@ def files(*suffixes: str) -> Iterator[Path]:
             for each in folders
             if not each.startswith(".") and each not in NOT_OURS and not (here / each / "pyvenv.cfg").exists()
         )
-        yield from (here / name for name in sorted(names) if name.endswith(suffixes))
+        yield from (here / name for name in sorted(names) if name.endswith(suffixes) and here / name != BENCHMARK)
 
 
 def name(path: Path) -> str:
