@@ -53,7 +53,9 @@ class Mariadb(RealServer):
         # Not synced: a power cut here ends the test as well.
         unsynced = ("--innodb-flush-method=nosync", "--sync-frm=0")
         users = ("--auth-root-authentication-method=normal", "--skip-name-resolve", "--skip-test-db")
-        self._run(self._found["mariadb-install-db"], "--no-defaults", self._data, *users, *unsynced)
+        # Two that are made at once would call their temporary tables alike.
+        apart = f"--tmpdir={self.folder}"
+        self._run(self._found["mariadb-install-db"], "--no-defaults", self._data, apart, *users, *unsynced)
 
     def _furnish(self) -> None:
         self.sql("CREATE USER registry@127.0.0.1; GRANT ALL ON `registry%`.* TO registry@127.0.0.1")
@@ -64,6 +66,7 @@ class Mariadb(RealServer):
             "port": str(self.port),
             "socket": self._socket,
             "pid-file": str(self.folder / "pid"),
+            "tmpdir": str(self.folder),
             "bind-address": "127.0.0.1",
             "skip-name-resolve": "ON",
             # What Debian writes into /etc/mysql.

@@ -12,7 +12,7 @@ import pytest
 
 from tests.servers.mariadb import Mariadb
 from tests.servers.postgresql import Postgresql
-from tests.servers.process import RealServer, free_port, is_alive, is_taken, state_of
+from tests.servers.process import ENDED, RealServer, free_port, is_alive, is_taken, state_of
 from tests.servers.versitygw import Versitygw
 
 KINDS: dict[str, type[RealServer]] = {"postgresql": Postgresql, "mariadb": Mariadb, "versitygw": Versitygw}
@@ -78,7 +78,8 @@ def test_it_answers_nobody_while_it_is_paused(server: RealServer) -> None:
     keep(server, "paused")
     server.pause()
     try:
-        assert {state_of(pid) for pid in server.pids} == {"T"}
+        # A process of the server may have ended just before, and nobody has taken note of it yet.
+        assert {state_of(pid) for pid in server.pids} - set(ENDED) == {"T"}
         if isinstance(server, Versitygw):
             with pytest.raises(httpx.TimeoutException):
                 httpx.get(server.endpoint, timeout=0.3, verify=False)
